@@ -1,0 +1,206 @@
+"""The training loop: one schedule, a checkpoint an epoch, resumable to the same bits of work."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+import numpy as np
+import torch
+from torch.nn import functional
+from tqdm import tqdm
+
+from host_ref import network as net
+from host_ref.training.augment import augment
+from host_ref.training.model import BinaryNet
+
+log = logging.getLogger(__name__)
+CHECKPOINT = "checkpoint.pt"
+HISTORY = "history.jsonl"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides the result; it travels inside the checkpoint and the parameter file."""
+
+    epochs: int = 16
+    batch: int = 100
+    seed: int = 1
+    weight_rate: float = 3e-3
+    norm_rate: float = 5e-3
+    warmup: float = 0.1
+    label_smoothing: float = 0.05
+    validation: int = 2000
+    precision: str = "bfloat16"
+
+
+@dataclass
+class Split:
+    """Training and validation pictures; the test pictures never come here."""
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    held_images: np.ndarray
+    held_labels: np.ndarray
+
+
+def split(images: np.ndarray, labels: np.ndarray, recipe: Recipe) -> Split:
+    """Hold out `recipe.validation` pictures, the same ones for the same seed."""
+    order = np.random.default_rng(recipe.seed).permutation(len(images))
+    held, kept = order[:recipe.validation], order[recipe.validation:]
+    return Split(images[kept], labels[kept], images[held], labels[held])
+
+
+def to_values(images: np.ndarray, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+    """uint8 (N, H, W, 3) to the odd integers v = 2p - 255, (N, 3, H, W), channels last in memory."""
+    values = torch.from_numpy(images).to(device).to(torch.float32).mul_(2).sub_(255)
+    return values.permute(0, 3, 1, 2).to(dtype)
+
+
+class Trainer:
+    """Trains one network under one recipe in one folder.
+
+    Parameters
+    ----------
+    network : Network
+    recipe : Recipe
+    data : Split
+    folder : Path
+        Receives ``checkpoint.pt`` and ``history.jsonl``; a checkpoint found there is continued.
+    device : str
+        "cpu" or "cuda".
+    """
+
+    def __init__(self, network: net.Network, recipe: Recipe, data: Split, folder: Path,
+                 device: str = "cpu") -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.data, self.folder = recipe, data, folder
+        self.device = torch.device(device)
+        self.dtype = getattr(torch, recipe.precision)
+        self.model = BinaryNet(network).to(self.device)
+        self.optimizer = torch.optim.Adam([
+            {"params": list(self.model.latent), "peak": recipe.weight_rate},
+            {"params": list(self.model.norms.parameters()), "peak": recipe.norm_rate},
+        ])
+        self.steps_per_epoch = len(data.train_images) // recipe.batch
+        self.epoch = 0
+        self.history: List[Dict[str, Any]] = []
+        folder.mkdir(parents=True, exist_ok=True)
+        if (folder / CHECKPOINT).is_file():
+            self._resume()
+
+    def run(self, progress: bool = True) -> None:
+        """Train to the end of the schedule, saving after every epoch."""
+        while self.epoch < self.recipe.epochs:
+            started = time.monotonic()
+            loss, accuracy = self._train_epoch(progress)
+            held = self.validate()
+            self.epoch += 1
+            self.history.append({
+                "epoch": self.epoch, "loss": loss, "train_accuracy": accuracy,
+                "validation_accuracy": held, "rate": self._scale(self.epoch * self.steps_per_epoch),
+                "seconds": time.monotonic() - started})
+            self.save()
+            log.info("epoch %d: loss %.4f, train %.2f %%, validation %.2f %%, %.0f s", self.epoch,
+                     loss, 100 * accuracy, 100 * (held or 0), self.history[-1]["seconds"])
+
+    def _train_epoch(self, progress: bool) -> Tuple[float, float]:
+        """One pass over the training pictures; mean loss and accuracy on the augmented pictures."""
+        # seeded by the epoch, so that a resumed run sees the pictures an unbroken one would
+        rng = np.random.default_rng((self.recipe.seed, self.epoch))
+        order = rng.permutation(len(self.data.train_images))
+        self.model.train()
+        loss_sum, right = 0.0, 0
+        steps: Iterator[int] = range(self.steps_per_epoch)
+        for step in tqdm(steps, desc=f"epoch {self.epoch + 1}/{self.recipe.epochs}",
+                         disable=not progress, mininterval=5):
+            picked = order[step * self.recipe.batch:(step + 1) * self.recipe.batch]
+            images = augment(self.data.train_images[picked], rng)
+            labels = torch.from_numpy(self.data.train_labels[picked].astype(np.int64))
+            loss, logits = self._step(images, labels.to(self.device),
+                                      self.epoch * self.steps_per_epoch + step)
+            loss_sum += loss
+            right += int((logits.argmax(1).cpu() == labels).sum())
+        seen = self.steps_per_epoch * self.recipe.batch
+        return loss_sum / self.steps_per_epoch, right / seen
+
+    def _step(self, images: np.ndarray, labels: torch.Tensor,
+              step: int) -> Tuple[float, torch.Tensor]:
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * self._scale(step)
+        logits = self._forward(images)
+        loss = functional.cross_entropy(logits, labels,
+                                        label_smoothing=self.recipe.label_smoothing)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.model.clip()
+        return float(loss.detach()), logits.detach()
+
+    def _forward(self, images: np.ndarray) -> torch.Tensor:
+        with torch.autocast(self.device.type, torch.bfloat16, self.dtype == torch.bfloat16):
+            return self.model(to_values(images, self.device, self.dtype)).float()
+
+    def _scale(self, step: int) -> float:
+        """Learning rate as a fraction of its peak: a linear rise, then half a cosine to 0."""
+        total = self.steps_per_epoch * self.recipe.epochs
+        rise = max(1, int(self.recipe.warmup * total))
+        if step < rise:
+            return (step + 1) / rise
+        return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, total - rise)))
+
+    @torch.no_grad()
+    def validate(self) -> Optional[float]:
+        """Accuracy on the held-out pictures; None if none are held out."""
+        if not len(self.data.held_images):
+            return None
+        self.model.eval()
+        right = 0
+        for start in range(0, len(self.data.held_images), 250):
+            logits = self._forward(self.data.held_images[start:start + 250]).cpu().numpy()
+            right += int((logits.argmax(1) == self.data.held_labels[start:start + 250]).sum())
+        return right / len(self.data.held_images)
+
+    @torch.no_grad()
+    def settle(self, count: int = 10000, progress: bool = True) -> None:
+        """Average the batch-norm statistics over `count` training pictures, in exact float32 sums.
+
+        During training the running statistics trail behind the weights, and bfloat16 rounds the
+        sums; the accelerator's sums are exact, so the thresholds should come from exact ones.
+        """
+        self.model.train()
+        for norm in self.model.norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # a plain average over all batches
+        rng = np.random.default_rng(self.recipe.seed)
+        picked = rng.permutation(len(self.data.train_images))[:count]
+        for start in tqdm(range(0, len(picked), 250), desc="settle", disable=not progress):
+            images = augment(self.data.train_images[picked[start:start + 250]], rng)
+            self.model(to_values(images, self.device, torch.float32))
+        self.model.eval()
+
+    def save(self) -> None:
+        """Write the checkpoint so that a kill at any moment leaves the old one or the new one."""
+        partial = self.folder / (CHECKPOINT + ".partial")
+        torch.save({"epoch": self.epoch, "recipe": asdict(self.recipe), "history": self.history,
+                    "network": self.model.network.description(),
+                    "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()},
+                   partial)
+        partial.replace(self.folder / CHECKPOINT)
+        lines = "".join(json.dumps(entry) + "\n" for entry in self.history)
+        (self.folder / HISTORY).write_text(lines)
+
+    def _resume(self) -> None:
+        state = torch.load(self.folder / CHECKPOINT, map_location=self.device, weights_only=True)
+        if state["recipe"] != asdict(self.recipe):
+            raise ValueError(f"{self.folder / CHECKPOINT} was made by another recipe: "
+                             f"{state['recipe']}; use another folder or the same options")
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.epoch, self.history = state["epoch"], state["history"]
+        log.info("resumed after epoch %d", self.epoch)
