@@ -1,0 +1,1 @@
+"""The host-side reference: the judge.  Imports nothing of the driver it judges."""

@@ -16,7 +16,7 @@ FP_CONV, BIN_CONV, BIN_FC, LAST = "fp_conv", "bin_conv", "bin_fc", "last"
 """The four kinds of layer: picture convolution, binary convolution, binary FC, the last FC."""
 
 ZERO, ONE, NONE = "zero", "one", "none"
-"""What a tap outside the map adds: nothing, the value +1, or no such taps (the map shrinks by 2)."""
+"""What a tap outside the map adds: nothing, +1, or no such taps (the map shrinks by 2)."""
 
 PADDINGS = (ZERO, ONE, NONE)
 
@@ -39,7 +39,7 @@ class NetworkError(ValueError):
 class Layer:
     """One layer with every shape resolved.
 
-    ``in_height``, ``in_width``, ``in_channels`` describe its input map (an FC layer sees 1 x 1 x n);
+    ``in_height``, ``in_width``, ``in_channels`` describe its input map (FC: 1 x 1 x n);
     ``out_height``, ``out_width`` its output map after pooling.
     """
 
@@ -93,7 +93,7 @@ class Layer:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates for one picture, taps outside the map counted (as the paper does)."""
+        """Multiply-accumulates a picture, taps outside the map counted (as the paper does)."""
         return self.taps * self.out_channels * self.sum_height * self.sum_width
 
     @property
@@ -127,7 +127,7 @@ class Network:
         return sum(layer.weight_bits for layer in self.layers)
 
     def description(self) -> Dict[str, Any]:
-        """The plain JSON form that a parameter file carries; inverse of :meth:`from_description`."""
+        """The plain JSON form in a parameter file; inverse of :meth:`from_description`."""
         layers: List[Dict[str, Any]] = []
         for layer in self.layers:
             entry: Dict[str, Any] = {

@@ -1,0 +1,1 @@
+"""Training with PyTorch (an extra: nothing else imports it)."""

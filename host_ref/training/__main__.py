@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main() -> None:
+    """Train as the command line says."""
     arguments = parser().parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     recipe = Recipe(**{field.name: getattr(arguments, field.name) for field in fields(Recipe)})

@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-# Sign and exponent of 1.0: keeping only the sign bit and or-ing these in turns any number into +1 or
-# -1 in two passes over memory, where a comparison and a select take four.
+# Sign and exponent of 1.0: keeping only the sign bit and or-ing these in turns any number into +1
+# or -1 in two passes over memory, where a comparison and a select take four.
 _BITS = {
     torch.bfloat16: (torch.int16, -(1 << 15), 0x3F80),
     torch.float32: (torch.int32, -(1 << 31), 0x3F800000),

@@ -57,7 +57,7 @@ def split(images: np.ndarray, labels: np.ndarray, recipe: Recipe) -> Split:
 
 
 def to_values(images: np.ndarray, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
-    """uint8 (N, H, W, 3) to the odd integers v = 2p - 255, (N, 3, H, W), channels last in memory."""
+    """uint8 (N, H, W, 3) to v = 2p - 255, (N, 3, H, W), channels last in memory."""
     values = torch.from_numpy(images).to(device).to(torch.float32).mul_(2).sub_(255)
     return values.permute(0, 3, 1, 2).to(dtype)
 

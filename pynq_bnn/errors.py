@@ -1,0 +1,43 @@
+"""Every error a user can meet: each says what is wrong and what to do, and leaves things usable."""
+
+from __future__ import annotations
+
+from host_ref.network import NetworkError
+from host_ref.parameters import ParameterError
+
+__all__ = [
+    "BnnError", "ClosedError", "DeviceError", "DeviceTimeout", "IdentificationError",
+    "MemoryExhausted", "NetworkError", "OverlayError", "ParameterError", "PictureError",
+]
+
+
+class BnnError(Exception):
+    """Base of the errors of this package (a parameter file's are ValueErrors of host_ref)."""
+
+
+class PictureError(BnnError, ValueError):
+    """A picture that can't be read or converted."""
+
+
+class OverlayError(BnnError, RuntimeError):
+    """A bitstream or .hwh that is missing, for another part, or without our accelerator."""
+
+
+class IdentificationError(BnnError, RuntimeError):
+    """What answers at the accelerator's address is not one, or speaks another interface version."""
+
+
+class DeviceError(BnnError, RuntimeError):
+    """The accelerator stopped with an error; the message decodes its registers."""
+
+
+class DeviceTimeout(DeviceError, TimeoutError):
+    """The accelerator did not finish in time; the message shows its registers."""
+
+
+class MemoryExhausted(BnnError, MemoryError):  # noqa: N818 - named like Python's MemoryError
+    """No contiguous memory left; the message says what was asked and how much is free."""
+
+
+class ClosedError(BnnError, RuntimeError):
+    """Used after close()."""
