@@ -10,7 +10,8 @@ Sources: the topology is BinaryNet's CIFAR-10 net as accelerated by Zhao et al.,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Tuple
+from operator import index
+from typing import Any, Dict, List, Sequence, Tuple
 
 FP_CONV, BIN_CONV, BIN_FC, LAST = "fp_conv", "bin_conv", "bin_fc", "last"
 """The four kinds of layer: picture convolution, binary convolution, binary FC, the last FC."""
@@ -154,7 +155,7 @@ class Network:
             Names the layer and the limit.
         """
         try:
-            height, width = int(description["height"]), int(description["width"])
+            height, width = index(description["height"]), index(description["width"])
             entries = list(description["layers"])
         except (KeyError, TypeError, ValueError) as error:
             raise NetworkError(f"network description lacks or garbles {error}") from None
@@ -166,9 +167,7 @@ class Network:
         shape = (height, width, PICTURE_CHANNELS)
         for position, entry in enumerate(entries):
             layer = _resolve(entry, shape, position)
-            _check(layer, position, len(entries))
-            if any(layer.name == other.name for other in layers):
-                raise NetworkError(f"two layers are called {layer.name!r}")
+            _check(layer, layers, position == len(entries) - 1)
             layers.append(layer)
             shape = (layer.out_height, layer.out_width, layer.out_channels)
         return cls(height, width, tuple(layers))
@@ -177,30 +176,39 @@ class Network:
 def _resolve(entry: Dict[str, Any], shape: Tuple[int, int, int], position: int) -> Layer:
     """The layer that `entry` describes on an input map of `shape`."""
     try:
-        name, kind, outputs = str(entry["name"]), str(entry["kind"]), int(entry["outputs"])
+        name, kind, outputs = str(entry["name"]), str(entry["kind"]), index(entry["outputs"])
     except (KeyError, TypeError, ValueError) as error:
         raise NetworkError(f"layer {position}: its description lacks or garbles {error}") from None
     if kind not in (FP_CONV, BIN_CONV, BIN_FC, LAST):
         raise NetworkError(f"layer {name!r}: unknown kind {kind!r}")
-    if kind in (FP_CONV, BIN_CONV):
+    conv = kind in (FP_CONV, BIN_CONV)
+    known = {"name", "kind", "outputs"} | ({"padding", "pool"} if conv else set())
+    if set(entry) - known:
+        raise NetworkError(f"layer {name!r}: {sorted(set(entry) - known)} mean nothing to {kind}")
+    if conv:
         padding = entry.get("padding", ZERO)
         if padding not in PADDINGS:
             raise NetworkError(f"layer {name!r}: padding {padding!r} is none of {PADDINGS}")
-        return Layer(name, kind, *shape, outputs, padding, bool(entry.get("pool", False)))
+        pool = entry.get("pool", False)
+        if not isinstance(pool, bool):
+            raise NetworkError(f"layer {name!r}: pool is {pool!r}, must be true or false")
+        return Layer(name, kind, *shape, outputs, padding, pool)
     return Layer(name, kind, 1, 1, shape[0] * shape[1] * shape[2], outputs)
 
 
-def _check(layer: Layer, position: int, count: int) -> None:
-    """Refuse a layer in the wrong place or beyond the limits."""
+def _check(layer: Layer, before: Sequence[Layer], last: bool) -> None:
+    """Refuse a layer in the wrong place (after the layers `before`) or beyond the limits."""
 
     def refuse(why: str) -> None:
         raise NetworkError(f"layer {layer.name!r}: {why}")
 
-    if (layer.kind == FP_CONV) != (position == 0):
+    if any(layer.name == other.name for other in before):
+        refuse("two layers have this name")
+    if (layer.kind == FP_CONV) == bool(before):
         refuse("the first layer, and only that, is an fp_conv")
-    if (layer.kind == LAST) != (position == count - 1):
+    if (layer.kind == LAST) != last:
         refuse("the last layer, and only that, is of kind last")
-    if layer.kind == BIN_CONV and layer.in_channels > MAX_CHANNELS:
+    if layer.kind == BIN_CONV and not before[-1].is_conv:
         refuse("a convolution can't follow an FC layer")
     if layer.is_conv:
         if layer.sum_height < 1 or layer.sum_width < 1:

@@ -35,7 +35,7 @@ class DeviceTimeout(DeviceError, TimeoutError):
     """The accelerator did not finish in time; the message shows its registers."""
 
 
-class MemoryExhausted(BnnError, MemoryError):  # noqa: N818 - named like Python's MemoryError
+class MemoryExhausted(BnnError, MemoryError):
     """No contiguous memory left; the message says what was asked and how much is free."""
 
 

@@ -1,14 +1,22 @@
-"""Train, and write the parameter file: ``python -m host_ref.training CIFAR_DIR --folder run``."""
+"""Train, plot the curves and write the parameter file.
+
+``python -m host_ref.training CIFAR_DIR --folder runs/mine --output mine.npz``; interrupted, the same
+command goes on after the last whole epoch.
+"""
 
 from __future__ import annotations
 
 import argparse
 import logging
+import sys
 from dataclasses import fields
 from pathlib import Path
 
 from host_ref import cifar10
 from host_ref import network as net
+from host_ref import parameters
+from host_ref.training.curves import plot
+from host_ref.training.export import export
 from host_ref.training.loop import Recipe, Trainer, split
 
 NETWORKS = {"cifar10": net.CIFAR10, "cnv": net.CNV}
@@ -22,6 +30,8 @@ def parser() -> argparse.ArgumentParser:
                         help="for checkpoint, log and plot; a checkpoint there is continued")
     result.add_argument("--network", choices=sorted(NETWORKS), default="cifar10")
     result.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    result.add_argument("--output", type=Path, metavar="NPZ",
+                        help="write the parameter file here, its test accuracy measured")
     result.add_argument("--quiet", action="store_true", help="no progress bars")
     for field in fields(Recipe):
         result.add_argument("--" + field.name.replace("_", "-"), type=type(field.default),
@@ -37,6 +47,16 @@ def main() -> None:
     data = split(*cifar10.load(arguments.cifar, "train"), recipe)
     trainer = Trainer(NETWORKS[arguments.network], recipe, data, arguments.folder, arguments.device)
     trainer.run(progress=not arguments.quiet)
+    plot(trainer.history, arguments.folder / "curves.png")
+    if arguments.output:
+        trainer.settle(progress=not arguments.quiet)
+        command = "python -m host_ref.training " + " ".join(
+            word for word in sys.argv[1:] if word != str(arguments.cifar))
+        result = export(trainer, arguments.output.stem, *cifar10.load(arguments.cifar, "test"),
+                        command=command)
+        parameters.save(arguments.output, result)
+        logging.info("%s: %.2f %% of %d test pictures", arguments.output,
+                     100 * result.accuracy["accuracy"], result.accuracy["count"])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,76 @@
+# `make demo` and `make test` are all that a fresh machine needs; each builds its own environment.
+PYTHON ?= python3
+TORCH ?= torch
+PIP = bin/python -m pip install --quiet --disable-pip-version-check
+PICTURE ?= notebooks/pictures/chelsea.png
+
+.PHONY: demo test test-main test-pynq test-training test-slow lint benchmarks wheel clean
+
+demo: .venv/ready
+	mkdir -p out
+	.venv/bin/python -m pynq_bnn classify $(PICTURE) --top 3 --figure out/demo.png
+	.venv/bin/python -m pynq_bnn check $(PICTURE)
+
+test: lint test-main test-pynq
+
+lint: .venv-test/ready
+	.venv-test/bin/ruff check .
+	.venv-test/bin/vermin --target=3.8- --violations --eval-annotations --no-tips pynq_bnn host_ref overlays setup.py
+
+test-main: .venv-test/ready
+	.venv-test/bin/python -m pytest -m "not slow"
+
+# The real PYNQ on a simulated device: 3.1 (numpy < 2, so this is the old-numpy run too) and 4.0.
+test-pynq: .venv-pynq31/ready .venv-pynq40/ready
+	.venv-pynq31/bin/python -m pytest tests/pynq_sim tests/pynq_bnn -m "not slow"
+	.venv-pynq40/bin/python -m pytest tests/pynq_sim
+
+# PyTorch's default wheel brings gigabytes of CUDA: TORCH says which one to take.
+test-training: .venv-training/ready
+	.venv-training/bin/python -m pytest tests/host_ref/training
+
+test-slow: .venv-test/ready
+	.venv-test/bin/python -m pytest -m slow
+
+benchmarks: .venv-test/ready
+	for each in benchmarks/*.py; do .venv-test/bin/python $$each || exit 1; done
+
+wheel: .venv-test/ready
+	.venv-test/bin/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean:
+	rm -rf .venv .venv-test .venv-pynq31 .venv-pynq40 .venv-training build dist out *.egg-info
+
+# Debian splits the venv module off; as root we can mend that, else we say how.
+define VENV
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  test "$$(id -u)" = 0 && apt-get -qq update && apt-get -qq install -y python3-venv; } || { \
+	  echo "Python's venv module is missing: sudo apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(@D)
+endef
+
+.venv/ready: setup.py
+	$(VENV)
+	$(@D)/$(PIP) --editable '.[plot,progress]'
+	touch $@
+
+.venv-test/ready: setup.py
+	$(VENV)
+	$(@D)/$(PIP) --editable '.[test,lint]'
+	touch $@
+
+.venv-pynq31/ready: setup.py
+	$(VENV)
+	$(@D)/$(PIP) --editable '.[test,pynq]'
+	touch $@
+
+.venv-pynq40/ready: setup.py
+	$(VENV)
+	$(@D)/$(PIP) --editable '.[test]' 'pynq==4.0.0' 'pycparser<3' 'numpy<2'
+	touch $@
+
+.venv-training/ready: setup.py
+	$(VENV)
+	$(@D)/$(PIP) '$(TORCH)'
+	$(@D)/$(PIP) --editable '.[test,training]'
+	touch $@

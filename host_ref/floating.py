@@ -1,0 +1,100 @@
+"""The float model: batch normalisation as y = k·s + h, nothing folded, in float64.
+
+It knows neither thresholds nor flips and convolves in another way than the integer model, so that
+where both give the same bits, folding and convolution are right.
+
+Why float64 is exact here: s is an integer below 2**14 and k has 24 significant bits, so k·s is
+exact.  k·s and h are both multiples of 2**-149, the smallest float32, so their sum is 0 or at least
+that far from it, and rounding it to float64 keeps its sign.
+"""
+
+from __future__ import annotations
+
+from typing import List, Tuple
+
+import numpy as np
+
+from host_ref.network import FP_CONV, LAST, NONE, ONE, Layer
+from host_ref.parameters import Parameters
+
+
+def batch_norm(gamma: np.ndarray, beta: np.ndarray, mean: np.ndarray, variance: np.ndarray,
+               epsilon: float) -> Tuple[np.ndarray, np.ndarray]:
+    """k and h of a batch normalisation, for y = gamma·(s - mean) / sqrt(variance + epsilon) + beta.
+
+    Computed in float64 and rounded once (Ioffe and Szegedy 2015, algorithm 1, at inference).
+
+    Parameters
+    ----------
+    gamma, beta, mean, variance : float (O,)
+    epsilon : float
+
+    Returns
+    -------
+    k, h : float32 (O,)
+    """
+    gamma, beta, mean, variance = (
+        np.asarray(values, dtype=np.float64) for values in (gamma, beta, mean, variance))
+    k = gamma / np.sqrt(variance + epsilon)
+    return k.astype(np.float32), (beta - mean * k).astype(np.float32)
+
+
+class FloatModel:
+    """Runs a network layer by layer in float64.
+
+    Memory grows with the batch (about 3 MB a picture): give it tens of pictures at a time.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    """
+
+    def __init__(self, parameters: Parameters) -> None:
+        self.parameters = parameters
+        self.network = parameters.network
+
+    def layer_output(self, index: int, x: np.ndarray) -> np.ndarray:
+        """One layer: the same arrays as :meth:`host_ref.integer.IntegerModel.layer_output`."""
+        layer, own = self.network.layers[index], self.parameters.layers[index]
+        weights = 1.0 - 2.0 * own.weights
+        if layer.kind == FP_CONV:
+            values = 2.0 * x - 255.0
+        else:
+            values = 1.0 - 2.0 * x
+        if layer.is_conv:
+            sums = _convolve(layer, weights, values)
+        else:
+            sums = values.reshape(len(x), 1, 1, layer.in_channels) @ weights.T
+        if layer.kind == LAST:
+            return sums.reshape(len(x), layer.out_channels).astype(np.int32)
+        if layer.pool:
+            count, height, width, outputs = sums.shape
+            sums = sums.reshape(count, height // 2, 2, width // 2, 2, outputs).max(axis=(2, 4))
+        y = own.k.astype(np.float64) * sums + own.h
+        return (y < 0).astype(np.uint8)
+
+    def run(self, images: np.ndarray) -> List[np.ndarray]:
+        """Every layer's output for uint8 pictures (N, H, W, 3)."""
+        outputs: List[np.ndarray] = []
+        for index in range(len(self.network.layers)):
+            outputs.append(self.layer_output(index, outputs[-1] if outputs else images))
+        return outputs
+
+    def scores(self, sums: np.ndarray) -> np.ndarray:
+        """float64 k·s + h of the last layer's sums (N, classes)."""
+        last = self.parameters.layers[-1]
+        return last.k.astype(np.float64) * sums + last.h
+
+
+def _convolve(layer: Layer, weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Sums (N, H', W', O): each of the nine taps is one product of a shifted map."""
+    if layer.padding != NONE:
+        fill = 1.0 if layer.padding == ONE else 0.0
+        values = np.pad(values, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=fill)
+    height, width = layer.sum_height, layer.sum_width
+    sums = np.zeros((len(values), height, width, layer.out_channels))
+    for ky in range(3):
+        for kx in range(3):
+            shifted = values[:, ky:ky + height, kx:kx + width]
+            sums += shifted @ weights[:, ky, kx].T
+    return sums

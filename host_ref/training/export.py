@@ -1,0 +1,71 @@
+"""A trained model as a parameter file, with its accuracy measured in the accelerator's arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any, Dict, Tuple
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from host_ref import cifar10
+from host_ref.floating import batch_norm
+from host_ref.integer import IntegerModel
+from host_ref.parameters import LayerParameters, Parameters, known_answer_picture
+from host_ref.training.loop import Trainer
+from host_ref.training.model import BinaryNet
+
+PREPROCESSING = {"values": "2p-255", "size": [32, 32], "crop": "centre, to the picture's aspect"}
+CHUNK = 250
+
+
+def layer_parameters(model: BinaryNet) -> Tuple[LayerParameters, ...]:
+    """Weight bits and the affine form of each batch normalisation."""
+    result = []
+    for layer, latent, norm in zip(model.network.layers, model.latent, model.norms):
+        bits = (latent.detach().cpu().numpy() < 0).astype(np.uint8)
+        if layer.is_conv:
+            bits = np.ascontiguousarray(bits.transpose(0, 2, 3, 1))
+        k, h = batch_norm(*(_array(values) for values in (
+            norm.weight, norm.bias, norm.running_mean, norm.running_var)), norm.eps)
+        result.append(LayerParameters(bits, k, h))
+    return tuple(result)
+
+
+def export(trainer: Trainer, name: str, images: np.ndarray, labels: np.ndarray,
+           command: str) -> Parameters:
+    """Parameters of the trained model; accuracy counted on `images` by the integer model.
+
+    Parameters
+    ----------
+    images, labels : uint8 (N, 32, 32, 3), uint8 (N,)
+        The test split, used once and for nothing else.
+    command : str
+        How the training was called, for the header.
+    """
+    network = trainer.model.network
+    training: Dict[str, Any] = {
+        "command": command, "recipe": asdict(trainer.recipe), "epochs_run": trainer.epoch,
+        "device": trainer.device.type, "torch": torch.__version__.split("+")[0],
+        "seconds": round(sum(entry["seconds"] for entry in trainer.history)),
+        "validation_accuracy": trainer.history[-1]["validation_accuracy"],
+    }
+    bare = Parameters(network=network, layers=layer_parameters(trainer.model),
+                      classes=cifar10.CLASSES, name=name, preprocessing=PREPROCESSING,
+                      training=training, accuracy={}, known_answer=None)
+    integer = IntegerModel(bare)
+    right = 0
+    for start in tqdm(range(0, len(images), CHUNK), desc="test pictures"):
+        predicted = integer.scores(integer.sums(images[start:start + CHUNK])).argmax(axis=1)
+        right += int((predicted == labels[start:start + CHUNK]).sum())
+    accuracy = {"right": right, "count": len(images), "accuracy": right / len(images),
+                "on": "CIFAR-10 test split", "arithmetic": "integer (host_ref.integer)"}
+    answer = integer.sums(known_answer_picture(network.height, network.width)[np.newaxis])[0]
+    return Parameters(network=network, layers=bare.layers, classes=bare.classes, name=name,
+                      preprocessing=PREPROCESSING, training=training, accuracy=accuracy,
+                      known_answer=tuple(int(value) for value in answer))
+
+
+def _array(tensor: torch.Tensor) -> np.ndarray:
+    return tensor.detach().cpu().numpy()

@@ -1,0 +1,65 @@
+"""The boards: which part each one carries and which clocks drive it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Optional, Tuple
+
+
+@dataclass(frozen=True)
+class Board:
+    """One board, under the name that its image puts into the environment variable BOARD.
+
+    Clocks are the image's (UG585, chapter 25): the fabric's clock FCLK0 is
+    ``ps_clk_mhz * io_pll_feedback / (divisor0 * divisor1)``.
+    """
+
+    name: str
+    part: str
+    ps_clk_mhz: float
+    io_pll_feedback: int
+    fclk0_divisors: Tuple[int, int]
+
+    @property
+    def io_pll_mhz(self) -> float:
+        return self.ps_clk_mhz * self.io_pll_feedback
+
+    @property
+    def fclk0_mhz(self) -> float:
+        """The clock that the accelerator is built for."""
+        return self.io_pll_mhz / (self.fclk0_divisors[0] * self.fclk0_divisors[1])
+
+
+BOARDS: Tuple[Board, ...] = (
+    Board("Pynq-Z1", "xc7z020clg400-1", 50.0, 20, (5, 2)),
+    Board("Pynq-Z2", "xc7z020clg400-1", 50.0, 20, (5, 2)),
+    # 33.333 MHz, where PYNQ's Clocks believes 50 on every Zynq-7000 board
+    Board("ZedBoard", "xc7z020clg484-1", 100 / 3, 30, (5, 2)),
+)
+
+
+def find(name: Optional[str]) -> Optional[Board]:
+    """The board called `name`, or None.
+
+    Case and punctuation don't count: ZedBoard images are home-made, and so is their BOARD.
+    """
+    def plain(text: str) -> str:
+        return re.sub(r"[^a-z0-9]", "", text.lower())
+
+    for board in BOARDS:
+        if name and plain(board.name) == plain(name):
+            return board
+    return None
+
+
+def same_part(first: str, second: str) -> bool:
+    """Whether two part names mean one die and package.
+
+    Vivado's header says ``7z020clg400`` where the order code is ``xc7z020clg400-1``.
+    """
+    def die_and_package(part: str) -> str:
+        match = re.match(r"(?:xc)?([a-z0-9]+)", part.lower())
+        return match.group(1) if match else part
+
+    return die_and_package(first) == die_and_package(second)

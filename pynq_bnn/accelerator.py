@@ -1,0 +1,257 @@
+"""The driver: a network into the accelerator, pictures through it, sums out.
+
+It speaks PYNQ's own interface (``mmio.read/write``; buffers with ``device_address``, ``flush``,
+``invalidate``, ``freebuffer``), so the same lines drive the board, the RTL and the model.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+import numpy as np
+
+from host_ref import network as net
+from host_ref.parameters import Parameters
+from pynq_bnn import packing, program, registers
+from pynq_bnn.capabilities import identify
+from pynq_bnn.control import Control
+from pynq_bnn.devices import Device
+from pynq_bnn.errors import BnnError, ClosedError, DeviceError
+
+log = logging.getLogger(__name__)
+
+READ_BACK_WORDS = 8192
+"""Parameters are read back in pieces of 64 KiB, so that no second copy of all is allocated."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run gave: ``sums`` int16 (N, classes), and where its time went, in seconds."""
+
+    sums: np.ndarray
+    prepare_s: float
+    copy_s: float
+    run_s: float
+    read_s: float
+    cycles: Optional[int]
+
+
+class Accelerator:
+    """One accelerator and the network loaded into it.
+
+    Parameters
+    ----------
+    device : Device
+        What :func:`pynq_bnn.devices.open_device` gives; stays the caller's to close.
+    timeout_s : float
+        Longest wait for any run or stage.
+
+    Raises
+    ------
+    IdentificationError
+        If the device is not an accelerator this driver knows.
+    """
+
+    def __init__(self, device: Device, timeout_s: float = 10.0) -> None:
+        self.device = device
+        self.capabilities = identify(device.mmio)
+        self.control = Control(device.mmio, timeout_s)
+        self.control.reset()
+        self._parameters: Optional[Parameters] = None
+        self._stream: Optional[packing.ParameterStream] = None
+        self._programs: Dict[int, List[program.Step]] = {}
+        self._cycles: Dict[int, int] = {}
+        self._buffers: Dict[str, Any] = {}
+        self._closed = False
+
+    @property
+    def parameters(self) -> Parameters:
+        """The loaded parameters."""
+        if self._closed:
+            raise ClosedError("this accelerator was closed: open a new one")
+        if self._parameters is None:
+            raise BnnError("no network is loaded: call load(parameters) first")
+        return self._parameters
+
+    def load(self, parameters: Parameters) -> None:
+        """Pack the parameters into device memory and read them back through the accelerator.
+
+        Raises
+        ------
+        NetworkError
+            If the network exceeds what the device takes; nothing has been written then.
+        MemoryExhausted
+            If the buffers don't fit; nothing stays allocated.
+        DeviceError
+            If what is read back differs; it names the layer.
+        """
+        if self._closed:
+            raise ClosedError("this accelerator was closed: open a new one")
+        network = parameters.network
+        self.capabilities.refuse_unfit(network)
+        self._free()
+        self._stream = packing.pack_parameters(parameters)
+        try:
+            self._allocate(network)
+            buffer = self._buffers["parameters"]
+            buffer[:] = self._stream.words
+            buffer.flush()
+            self._parameters = parameters
+            self._read_back()
+        except Exception:
+            self._free()
+            raise
+        log.info("loaded %s (%d bytes of parameters)", parameters.name, buffer.nbytes)
+
+    def _allocate(self, network: net.Network) -> None:
+        batch = self.capabilities.batch
+        picture = packing.picture_words(network.height, network.width)
+        largest = max(packing.fmap_words(layer) for layer in network.layers)
+        sizes = {
+            "parameters": len(self._stream.words),
+            "programs": (batch, self.capabilities.program_steps),
+            "pictures": (batch, picture),
+            "sums": (batch, packing.sums_words(network.classes)),
+            # a map of every image in stepped mode, or a piece of the parameters read back
+            "scratch": max(batch * largest, READ_BACK_WORDS),
+        }
+        for name, shape in sizes.items():
+            self._buffers[name] = self.device.allocate(shape, np.dtype("<u8"))
+
+    def _read_back(self) -> None:
+        """Send the parameters through the accelerator's own ports and back, and compare."""
+        words, scratch = self._stream.words, self._buffers["scratch"]
+        self.control.run_stage(program.load_parameters(self._address("parameters"), len(words)))
+        for start in range(0, len(words), READ_BACK_WORDS):
+            expected = words[start:start + READ_BACK_WORDS]
+            self.control.run_stage(
+                program.store(registers.PARAMS, self._address("scratch"), len(expected)))
+            scratch.invalidate()
+            differing = np.flatnonzero(np.asarray(scratch[:len(expected)]) != expected)
+            if len(differing):
+                place = start + int(differing[0])
+                self.control.reset()
+                raise DeviceError(
+                    f"parameters read back wrong: {self._layer_at(place)}, word {place}: wrote "
+                    f"0x{int(words[place]):016X}, read "
+                    f"0x{int(scratch[place - start]):016X} ({len(differing)} words differ "
+                    "in this piece of 64 KiB); is something else using this memory?")
+
+    def _layer_at(self, word: int) -> str:
+        network = self.parameters.network
+        for layer, span in zip(network.layers, self._stream.spans):
+            if span.start <= word < span.start + span.count:
+                return f"layer {layer.name!r}"
+        raise IndexError(word)
+
+    def run(self, pictures: np.ndarray) -> Run:
+        """Program mode: all layers in one go, with a handful of register accesses.
+
+        Parameters
+        ----------
+        pictures : uint8 (N, H, W, 3)
+            At most ``capabilities.batch`` of them, of the network's size.
+        """
+        network, count = self._check_pictures(pictures)
+        started = time.perf_counter()
+        words = packing.pack_pictures(pictures)
+        prepared = time.perf_counter()
+        self._place_pictures(words)
+        steps = self._program(count)
+        copied = time.perf_counter()
+        address = self._address("programs") + (count - 1) * self._buffers["programs"].strides[0]
+        self.control.run_program(address, steps, self._expected_s(count))
+        finished = time.perf_counter()
+        buffer = self._buffers["sums"]
+        buffer.invalidate()
+        sums = packing.unpack_sums(np.array(buffer[:count]), network.classes)
+        cycles = self.control.read("CYCLES") if self.capabilities.counters else None
+        if cycles is not None:
+            self._cycles[count] = cycles
+        return Run(sums, prepared - started, copied - prepared, finished - copied,
+                   time.perf_counter() - finished, cycles)
+
+    def step_through(self, pictures: np.ndarray) -> Iterator[Tuple[net.Layer, np.ndarray]]:
+        """Stepped mode: run layer after layer and read each one's output back.
+
+        Yields
+        ------
+        layer : Layer
+        output : uint8 bits (N, H, W, C), 1 is -1; int16 sums (N, classes) of the last layer
+        """
+        network, count = self._check_pictures(pictures)
+        self._place_pictures(packing.pack_pictures(pictures))
+        self.control.run_stage(
+            program.load_pictures(network, self._address("pictures"), count))
+        for index, (layer, span) in enumerate(zip(network.layers, self._stream.spans)):
+            self.control.run_stage(program.load_parameters(
+                self._address("parameters") + span.start * packing.WORD_BYTES, span.count))
+            self.control.run_stage(program.compute(network, index, count))
+            yield layer, self._read_output(network, index, count)
+
+    def _read_output(self, network: net.Network, index: int, count: int) -> np.ndarray:
+        layer, scratch = network.layers[index], self._buffers["scratch"]
+        last = layer.kind == net.LAST
+        each = packing.sums_words(network.classes) if last else packing.fmap_words(layer)
+        source = program.output_buffer(network, index)
+        self.control.run_stage(program.store(source, self._address("scratch"), each, count))
+        scratch.invalidate()
+        words = np.array(scratch[:count * each]).reshape(count, each)
+        if last:
+            return packing.unpack_sums(words, network.classes)
+        return packing.unpack_fmap(words, layer)
+
+    def _check_pictures(self, pictures: np.ndarray) -> Tuple[net.Network, int]:
+        network = self.parameters.network
+        shape = (network.height, network.width, net.PICTURE_CHANNELS)
+        if pictures.dtype != np.uint8 or pictures.shape[1:] != shape:
+            raise ValueError(f"pictures must be uint8 (N, {shape[0]}, {shape[1]}, {shape[2]}), not "
+                             f"{pictures.dtype} {pictures.shape}: images.to_pictures makes them")
+        if not 1 <= len(pictures) <= self.capabilities.batch:
+            raise ValueError(f"{len(pictures)} pictures in a run: this device takes 1 to "
+                             f"{self.capabilities.batch}")
+        return network, len(pictures)
+
+    def _place_pictures(self, words: np.ndarray) -> None:
+        buffer = self._buffers["pictures"]
+        buffer[:len(words)] = words
+        buffer.flush()
+
+    def _program(self, count: int) -> List[program.Step]:
+        """The program for `count` pictures; written to device memory when first asked for."""
+        if count not in self._programs:
+            addresses = program.Addresses(self._address("pictures"), self._address("parameters"),
+                                          self._address("sums"))
+            steps = program.network_program(self.parameters.network, self._stream, addresses, count)
+            if len(steps) > self.capabilities.program_steps:
+                raise BnnError(f"the network needs a program of {len(steps)} steps, this device "
+                               f"takes {self.capabilities.program_steps}")
+            buffer = self._buffers["programs"]
+            buffer[count - 1, :len(steps)] = program.encode(steps)
+            buffer.flush()
+            self._programs[count] = steps
+        return self._programs[count]
+
+    def _expected_s(self, count: int) -> float:
+        """How long such a run took on a real clock, so that the first poll finds it done."""
+        clock = self.device.clock_mhz
+        return self._cycles.get(count, 0) / (clock * 1e6) if clock else 0.0
+
+    def _address(self, name: str) -> int:
+        return int(self._buffers[name].device_address)
+
+    def _free(self) -> None:
+        for buffer in self._buffers.values():
+            buffer.freebuffer()
+        self._buffers, self._parameters = {}, None
+        self._programs, self._cycles = {}, {}
+
+    def close(self) -> None:
+        """Stop the accelerator and free its memory; closing twice is fine."""
+        if not self._closed:
+            self._closed = True
+            self.control.reset()
+            self._free()

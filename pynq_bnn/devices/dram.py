@@ -1,0 +1,260 @@
+"""Simulated contiguous memory: DRAM that the accelerator's DMA and the CPU's buffers share."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
+
+import numpy as np
+
+from pynq_bnn.errors import ClosedError, MemoryExhausted
+
+PAGE_BYTES = 4096
+WORD_BYTES = 8
+WORD = np.dtype("<u8")
+"""What the accelerator's 64-bit ports move."""
+
+RESPONSES = ("SLVERR", "DECERR")
+
+
+class AxiFault(Exception):
+    """The memory's error response to the accelerator; never leaves a device."""
+
+    def __init__(self, address: int, response: str) -> None:
+        super().__init__(f"AXI {response} at 0x{address:08X}")
+        self.address = address
+        self.response = response
+
+
+class _Injected(NamedTuple):
+    start: int
+    end: int
+    on: str
+    response: str
+
+
+class Dram:
+    """Memory at the bus addresses `base` to `base + size_bytes`, with an allocator.
+
+    Attributes
+    ----------
+    memory : numpy.ndarray
+        uint8, every byte; touched pages alone take memory of this process.
+    bytes_read, bytes_written : int
+        What the accelerator's DMA moved; the CPU's flush and invalidate don't count.
+    """
+
+    def __init__(self, size_bytes: int = 64 << 20, base: int = 0x1000_0000) -> None:
+        if size_bytes < PAGE_BYTES or size_bytes % PAGE_BYTES or base % PAGE_BYTES:
+            raise ValueError(f"{size_bytes} bytes at {base:#x}: not whole pages of {PAGE_BYTES}")
+        self.base = base
+        self.size_bytes = size_bytes
+        self.memory = np.zeros(size_bytes, np.uint8)
+        self.bytes_read = 0
+        self.bytes_written = 0
+        self._words = self.memory.view(WORD)
+        self._free: List[Tuple[int, int]] = [(base, size_bytes)]  # by address, never adjacent
+        self._allocated: Dict[int, int] = {}
+        self._faults: List[_Injected] = []
+
+    # The allocator.
+
+    @property
+    def free_bytes(self) -> int:
+        return sum(size for _, size in self._free)
+
+    @property
+    def largest_free_block(self) -> int:
+        return max((size for _, size in self._free), default=0)
+
+    def allocate(self, size_bytes: int) -> int:
+        """The address of the first free block of whole pages that holds `size_bytes`.
+
+        Raises
+        ------
+        MemoryExhausted
+            Says what was asked, how much is free and the largest free block.
+        """
+        if size_bytes <= 0:
+            raise ValueError(f"{size_bytes} bytes can't be allocated")
+        needed = -(-size_bytes // PAGE_BYTES) * PAGE_BYTES
+        for position, (address, size) in enumerate(self._free):
+            if size >= needed:
+                rest = [(address + needed, size - needed)] if size > needed else []
+                self._free[position:position + 1] = rest
+                self._allocated[address] = needed
+                return address
+        raise MemoryExhausted(
+            f"{size_bytes} bytes of contiguous memory asked for, {self.free_bytes} of "
+            f"{self.size_bytes} free, the largest free block has {self.largest_free_block}: free "
+            "or close what is no longer used, or take a smaller batch")
+
+    def free(self, address: int) -> None:
+        """Give an allocated block back and merge it with its free neighbours."""
+        if address not in self._allocated:
+            raise ValueError(f"nothing is allocated at {address:#x}")
+        blocks = sorted([*self._free, (address, self._allocated.pop(address))])
+        merged = blocks[:1]
+        for start, size in blocks[1:]:
+            last_start, last_size = merged[-1]
+            if last_start + last_size == start:
+                merged[-1] = (last_start, last_size + size)
+            else:
+                merged.append((start, size))
+        self._free = merged
+
+    # The accelerator's side.
+
+    def read_words(self, address: int, count: int) -> np.ndarray:
+        """Read `count` words from `address`, a multiple of 8, as the DMA engine does.
+
+        Returns
+        -------
+        numpy.ndarray
+            (count,) little-endian uint64, a copy.
+
+        Raises
+        ------
+        AxiFault
+            At the first word that is outside the memory (DECERR) or was made to fail.
+        """
+        fault = self._first_fault(address, count, "read")
+        if fault is not None:
+            self.bytes_read += fault.address - address
+            raise fault
+        self.bytes_read += count * WORD_BYTES
+        start = (address - self.base) // WORD_BYTES
+        return self._words[start:start + count].copy()
+
+    def write_words(self, address: int, words: np.ndarray) -> None:
+        """Write (n,) uint64 `words` from `address`, a multiple of 8, as the DMA engine does.
+
+        Raises
+        ------
+        AxiFault
+            As :meth:`read_words`; the words before the failing one are written.
+        """
+        fault = self._first_fault(address, len(words), "write")
+        done = len(words) if fault is None else (fault.address - address) // WORD_BYTES
+        start = (address - self.base) // WORD_BYTES
+        if done:
+            self._words[start:start + done] = words[:done]
+        self.bytes_written += done * WORD_BYTES
+        if fault is not None:
+            raise fault
+
+    def _first_fault(self, address: int, count: int, on: str) -> Optional[AxiFault]:
+        if address % WORD_BYTES:
+            raise ValueError(f"address {address:#x} is no multiple of {WORD_BYTES}")
+        end, limit = address + count * WORD_BYTES, self.base + self.size_bytes
+        faults = [AxiFault(max(address, fault.start), fault.response) for fault in self._faults
+                  if fault.on == on and fault.start < end and address < fault.end]
+        if count and (address < self.base or end > limit):
+            outside = address if address < self.base else max(address, limit)
+            faults.append(AxiFault(outside, "DECERR"))
+        return min(faults, key=lambda fault: fault.address, default=None)
+
+    # Faults, for tests.
+
+    def fail(self, address: int, count: int = 1, on: str = "read",
+             response: str = "SLVERR") -> None:
+        """Answer every access to `count` words from `address` with an AXI error.
+
+        Parameters
+        ----------
+        on : {"read", "write"}
+        response : {"SLVERR", "DECERR"}
+        """
+        if on not in ("read", "write") or response not in RESPONSES:
+            raise ValueError(f"on={on!r}, response={response!r}: on is 'read' or 'write', "
+                             f"response is one of {RESPONSES}")
+        self._faults.append(_Injected(address, address + count * WORD_BYTES, on, response))
+
+    def flip_bit(self, address: int, bit: int) -> None:
+        """Flip bit 0 to 63 of the word at `address`, once."""
+        self._words[(address - self.base) // WORD_BYTES] ^= WORD.type(1 << bit)
+
+    def clear_faults(self) -> None:
+        """Forget what :meth:`fail` injected; flipped bits stay as they are."""
+        self._faults.clear()
+
+
+class _Block:
+    """The memory behind a buffer and all its slices."""
+
+    def __init__(self, dram: Dram, cpu_address: int, size_bytes: int) -> None:
+        self.dram = dram
+        self.cpu_address = cpu_address
+        self.size_bytes = size_bytes
+        self.address = dram.allocate(size_bytes)
+        self.freed = False
+
+
+class Buffer(np.ndarray):
+    """An array with the interface of PYNQ's buffers over a block of a :class:`Dram`.
+
+    The CPU's array and the DRAM hold separate copies, as behind a cache that is not coherent:
+    the device sees what was flushed, the CPU sees what it invalidated. Slices share the block.
+    """
+
+    _block: Optional[_Block]
+
+    def __new__(cls, dram: Dram, shape: Union[int, Tuple[int, ...]], dtype: Any) -> Buffer:
+        sides = (shape,) if isinstance(shape, int) else tuple(shape)
+        size_bytes = math.prod(sides) * np.dtype(dtype).itemsize
+        if size_bytes > dram.largest_free_block:
+            dram.allocate(size_bytes)  # refuses, before the CPU's side takes any memory
+        buffer = np.zeros(sides, dtype).view(cls)
+        buffer._block = _Block(dram, _cpu_address(buffer), size_bytes)
+        return buffer
+
+    def __array_finalize__(self, parent: Any) -> None:
+        block = getattr(parent, "_block", None)
+        if block is not None:
+            # a copy or the result of arithmetic lies elsewhere and has no DRAM behind it
+            offset = _cpu_address(self) - block.cpu_address
+            if not 0 <= offset <= block.size_bytes - self.nbytes:
+                block = None
+        self._block = block
+
+    @property
+    def device_address(self) -> int:
+        """Bus address of the array's first byte."""
+        block = self._require_block()
+        return block.address + _cpu_address(self) - block.cpu_address
+
+    def flush(self) -> None:
+        """Copy what the CPU wrote to the DRAM."""
+        self._in_dram()[:] = self._on_cpu()
+
+    def invalidate(self) -> None:
+        """Copy what the device wrote from the DRAM."""
+        self._on_cpu()[:] = self._in_dram()
+
+    def freebuffer(self) -> None:
+        """Give the memory back; a second call does nothing."""
+        block = self._require_block()
+        if not block.freed:
+            block.freed = True
+            block.dram.free(block.address)
+
+    def _require_block(self) -> _Block:
+        if self._block is None:
+            raise AttributeError("this array is a copy of a buffer: it has no device memory")
+        return self._block
+
+    def _on_cpu(self) -> np.ndarray:
+        if not self.flags.c_contiguous:
+            raise ValueError("a slice with gaps can't be flushed or invalidated: take the whole")
+        return self.view(np.ndarray).reshape(-1).view(np.uint8)
+
+    def _in_dram(self) -> np.ndarray:
+        block = self._require_block()
+        if block.freed:
+            raise ClosedError("this buffer was freed")
+        start = self.device_address - block.dram.base
+        return block.dram.memory[start:start + self.nbytes]
+
+
+def _cpu_address(array: np.ndarray) -> int:
+    return array.__array_interface__["data"][0]

@@ -1,0 +1,111 @@
+"""A network as register writes: what the sequencer replays, and what stepped mode writes by hand.
+
+One list of :class:`Step` serves both: :func:`encode` turns it into the words of a program, the
+driver's stepped mode writes it over MMIO.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import List, Sequence
+
+import numpy as np
+
+from host_ref import network as net
+from pynq_bnn import packing, registers
+
+_KINDS = {net.FP_CONV: registers.FP_CONV, net.BIN_CONV: registers.BIN_CONV,
+          net.BIN_FC: registers.BIN_FC, net.LAST: registers.LAST}
+_PADDINGS = {net.ZERO: registers.PAD_ZERO, net.ONE: registers.PAD_ONE,
+             net.NONE: registers.PAD_NONE}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One register write; `purpose` says in a word or two what the stage it belongs to does."""
+
+    register: str
+    value: int
+    purpose: str
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """DRAM addresses of what a run reads and writes, in bytes."""
+
+    pictures: int
+    parameters: int
+    sums: int
+
+
+def load_pictures(network: net.Network, address: int, batch: int) -> List[Step]:
+    """DMA `batch` pictures into the input buffer."""
+    bytes_each = packing.picture_words(network.height, network.width) * packing.WORD_BYTES
+    return _dma("load pictures", registers.LOAD, "TARGET", registers.INPUT, address, bytes_each,
+                batch)
+
+
+def load_parameters(address: int, words: int) -> List[Step]:
+    """Start the parameter stream; it runs beside the stages that follow."""
+    return _dma("load parameters", registers.LOAD, "TARGET", registers.PARAMS, address,
+                words * packing.WORD_BYTES)
+
+
+def store(source: int, address: int, words: int, batch: int = 1) -> List[Step]:
+    """DMA `words` (of each image; PARAMS: in all) from a buffer of the accelerator to DRAM."""
+    name = dict((number, label) for label, number in registers.BUFFERS)[source]
+    return _dma(f"store {name}", registers.STORE, "SOURCE", source, address,
+                words * packing.WORD_BYTES, batch)
+
+
+def _dma(purpose: str, stage: int, role: str, buffer: int, address: int, count: int,
+         batch: int = 1) -> List[Step]:
+    return [
+        Step("DMA_ADDRESS", address, purpose),
+        Step("DMA_BYTES", count, purpose),
+        Step("BUFFERS", registers.encode("BUFFERS", **{role: buffer}), purpose),
+        Step("BATCH", batch, purpose),
+        Step("STAGE", stage, purpose),
+    ]
+
+
+def output_buffer(network: net.Network, index: int) -> int:
+    """The buffer that layer `index` writes: maps A and B by turns, the last layer its sums."""
+    if network.layers[index].kind == net.LAST:
+        return registers.SUMS
+    return registers.FMAP_B if index % 2 else registers.FMAP_A
+
+
+def compute(network: net.Network, index: int, batch: int) -> List[Step]:
+    """Run layer `index` on the map before it."""
+    layer = network.layers[index]
+    source = output_buffer(network, index - 1) if index else registers.INPUT
+    mode = 0
+    if layer.is_conv:
+        mode = registers.encode("MODE", PADDING=_PADDINGS[layer.padding], POOL=int(layer.pool))
+    shape = registers.encode("SHAPE", HEIGHT=layer.in_height, WIDTH=layer.in_width,
+                             CHANNELS=layer.in_channels)
+    buffers = registers.encode("BUFFERS", SOURCE=source, TARGET=output_buffer(network, index))
+    return [
+        Step("BUFFERS", buffers, layer.name),
+        Step("SHAPE", shape, layer.name),
+        Step("OUTPUTS", layer.out_channels, layer.name),
+        Step("MODE", mode, layer.name),
+        Step("BATCH", batch, layer.name),
+        Step("STAGE", _KINDS[layer.kind], layer.name),
+    ]
+
+
+def network_program(network: net.Network, stream: packing.ParameterStream, addresses: Addresses,
+                    batch: int) -> List[Step]:
+    """The whole run of `batch` pictures, from the pictures in DRAM to the sums in DRAM."""
+    steps = load_pictures(network, addresses.pictures, batch)
+    steps += load_parameters(addresses.parameters, len(stream.words))
+    for index in range(len(network.layers)):
+        steps += compute(network, index, batch)
+    return steps + store(registers.SUMS, addresses.sums, packing.sums_words(network.classes), batch)
+
+
+def encode(steps: Sequence[Step]) -> np.ndarray:
+    """Words (uint64) of a program: register offset in bits 31:0, value in bits 63:32."""
+    return np.array([registers.offset(step.register) | step.value << 32 for step in steps], "<u8")

@@ -1,0 +1,143 @@
+"""Is the accelerator alive and right?  A known answer, the same again, full batches, recovery."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Callable, Dict, List, Tuple
+
+import numpy as np
+
+from host_ref.integer import IntegerModel
+from host_ref.parameters import Parameters, known_answer_picture
+from pynq_bnn import registers
+from pynq_bnn.accelerator import Accelerator
+from pynq_bnn.check import check
+from pynq_bnn.errors import DeviceError
+from pynq_bnn.program import Step
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One test of the self-test."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class SelfTestReport:
+    """All findings; prints as a list with a verdict."""
+
+    device: str
+    findings: Tuple[Finding, ...]
+
+    @property
+    def passed(self) -> bool:
+        return all(finding.passed for finding in self.findings)
+
+    def __str__(self) -> str:
+        lines = [f"{'ok  ' if finding.passed else 'FAIL'} {finding.name}: {finding.detail}"
+                 for finding in self.findings]
+        verdict = "passed" if self.passed else "FAILED"
+        return "\n".join([*lines, f"self-test {verdict} on device {self.device}"])
+
+    __repr__ = __str__
+
+    def to_dict(self) -> Dict[str, Any]:
+        """For JSON."""
+        return {"passed": self.passed, **asdict(self)}
+
+
+def known_answer(parameters: Parameters) -> Tuple[np.ndarray, np.ndarray]:
+    """The known-answer picture uint8 (1, H, W, 3) and the sums (1, classes) it must give.
+
+    The sums come with the parameter file, or from host_ref where the file has none.
+    """
+    network = parameters.network
+    picture = known_answer_picture(network.height, network.width)[np.newaxis]
+    if parameters.known_answer is not None:
+        return picture, np.asarray([parameters.known_answer])
+    return picture, IntegerModel(parameters).sums(picture)
+
+
+def require_known_answer(accelerator: Accelerator) -> None:
+    """Run the known-answer picture; raise DeviceError if the sums are wrong."""
+    picture, expected = known_answer(accelerator.parameters)
+    got = accelerator.run(picture).sums
+    if not np.array_equal(got, expected):
+        raise DeviceError(f"known-answer test failed: sums {got[0].tolist()}, should be "
+                          f"{expected[0].tolist()}; check() names the layer")
+
+
+def self_test(accelerator: Accelerator) -> SelfTestReport:
+    """Run every test; one that fails or raises does not keep the others from running."""
+    findings: List[Finding] = []
+    for name, test in (("registers", _registers), ("known answer", _known_answer),
+                       ("same picture twice", _twice), ("largest batch", _largest_batch),
+                       ("error and recovery", _recovery), ("every layer", _layers)):
+        findings.append(_try(name, test, accelerator))
+    return SelfTestReport(accelerator.device.name, tuple(findings))
+
+
+def _try(name: str, test: Callable[[Accelerator], str], accelerator: Accelerator) -> Finding:
+    try:
+        return Finding(name, True, test(accelerator))
+    except Exception as error:
+        return Finding(name, False, str(error))
+
+
+def _expect(right: bool, complaint: str) -> None:
+    if not right:
+        raise DeviceError(complaint)
+
+
+def _registers(accelerator: Accelerator) -> str:
+    """Every bit of a writable register can be 0 and 1."""
+    patterns = (0x00000000, 0xFFFFFFF8, 0x55555550, 0xAAAAAAA8)
+    for pattern in patterns:
+        accelerator.control.write("DMA_ADDRESS", pattern)
+        got = accelerator.control.read("DMA_ADDRESS")
+        _expect(got == pattern, f"DMA_ADDRESS: wrote 0x{pattern:08X}, read 0x{got:08X}")
+    return f"DMA_ADDRESS holds {len(patterns)} patterns"
+
+
+def _known_answer(accelerator: Accelerator) -> str:
+    require_known_answer(accelerator)
+    return "sums as they should be"
+
+
+def _twice(accelerator: Accelerator) -> str:
+    picture, expected = known_answer(accelerator.parameters)
+    other = 255 - picture
+    first, _, again = (accelerator.run(each).sums for each in (picture, other, picture))
+    _expect(np.array_equal(first, again), "the second run of the same picture differs")
+    _expect(np.array_equal(again, expected), "both runs give the same wrong sums")
+    return "equal, with another picture between"
+
+
+def _largest_batch(accelerator: Accelerator) -> str:
+    picture, _ = known_answer(accelerator.parameters)
+    size = accelerator.capabilities.batch
+    pictures = np.concatenate([picture + np.uint8(17 * n) for n in range(size)])
+    expected = IntegerModel(accelerator.parameters).sums(pictures)
+    got = accelerator.run(pictures).sums
+    wrong = np.flatnonzero((got != expected).any(axis=1))
+    _expect(not len(wrong), f"pictures {wrong.tolist()} of {size} differ from the reference")
+    return f"{size} pictures equal the reference"
+
+
+def _recovery(accelerator: Accelerator) -> str:
+    unknown = (1 << registers.BY_NAME["STAGE"].field("KIND").width) - 1
+    try:
+        accelerator.control.run_stage([Step("STAGE", unknown, "self-test")])
+    except DeviceError:
+        require_known_answer(accelerator)
+        return "an unknown stage is refused, and the next run is right"
+    raise DeviceError(f"an unknown stage ({unknown}) was not refused")
+
+
+def _layers(accelerator: Accelerator) -> str:
+    report = check(accelerator, known_answer(accelerator.parameters)[0])
+    _expect(report.passed, report.verdict)
+    return report.verdict

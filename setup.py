@@ -1,0 +1,43 @@
+"""Metadata lives here, not in pyproject.toml: the setuptools of PYNQ's images reads only this."""
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "pynq_bnn/__init__.py").read_text()).group(1)
+
+setup(
+    name="pynq-bnn",
+    version=VERSION,
+    description="Binarized-neural-network accelerator for the Zynq-7020: driver, reference, model",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="BSD-3-Clause",
+    license_files=["LICENSE"],
+    python_requires=">=3.8",
+    packages=find_packages(include=["pynq_bnn*", "host_ref*", "overlays*"]),
+    package_data={"pynq_bnn": ["weights/*.npz"],
+                  "overlays": ["*/*.bit", "*/*.hwh"]},
+    install_requires=["numpy>=1.20", "pillow>=7.0"],
+    extras_require={
+        "plot": ["matplotlib>=3.3"],
+        "progress": ["tqdm"],
+        # for trying PYNQ itself off the board; on a board the image brings its own
+        "pynq": ["pynq>=3.1,<4", "pycparser<3", "numpy<2"],
+        "training": ["torch>=2.1", "tqdm", "matplotlib>=3.3"],
+        "test": ["pytest>=7", "matplotlib>=3.3", "tqdm", "nbclient", "ipykernel"],
+        "lint": ["ruff==0.17.6", "vermin"],
+    },
+    entry_points={
+        "console_scripts": ["pynq-bnn = pynq_bnn.cli:main"],
+        # modules that every pynq.Overlay() imports, so that our driver binds without an import
+        "pynq.lib": ["pynq_bnn = pynq_bnn.overlay"],
+        "pynq.overlays": ["pynq_bnn = overlays"],
+    },
+    classifiers=[
+        "License :: OSI Approved :: BSD License",
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering",
+    ],
+)
