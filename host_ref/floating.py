@@ -64,9 +64,10 @@ class FloatModel:
         if layer.is_conv:
             sums = _convolve(layer, weights, values)
         else:
-            sums = values.reshape(len(x), 1, 1, layer.in_channels) @ weights.T
-        if layer.kind == LAST:
-            return sums.reshape(len(x), layer.out_channels).astype(np.int32)
+            sums = values.reshape(len(x), layer.in_channels) @ weights.T
+            if layer.kind == LAST:
+                return sums.astype(np.int32)
+            sums = sums.reshape(len(x), 1, 1, layer.out_channels)
         if layer.pool:
             count, height, width, outputs = sums.shape
             sums = sums.reshape(count, height // 2, 2, width // 2, 2, outputs).max(axis=(2, 4))
@@ -92,9 +93,9 @@ def _convolve(layer: Layer, weights: np.ndarray, values: np.ndarray) -> np.ndarr
         fill = 1.0 if layer.padding == ONE else 0.0
         values = np.pad(values, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=fill)
     height, width = layer.sum_height, layer.sum_width
-    sums = np.zeros((len(values), height, width, layer.out_channels))
+    sums = np.zeros((len(values) * height * width, layer.out_channels))
     for ky in range(3):
         for kx in range(3):
             shifted = values[:, ky:ky + height, kx:kx + width]
-            sums += shifted @ weights[:, ky, kx].T
-    return sums
+            sums += shifted.reshape(len(sums), layer.in_channels) @ weights[:, ky, kx].T
+    return sums.reshape(len(values), height, width, layer.out_channels)

@@ -14,7 +14,7 @@ import numpy as np
 
 from host_ref.folding import apply, fold
 from host_ref.network import FP_CONV, LAST, NONE, ONE, PICTURE_CHANNELS, Layer
-from host_ref.parameters import Parameters
+from host_ref.parameters import Parameters, known_answer_picture
 
 _CHUNK_BYTES = 32 << 20
 _CHUNK_IMAGES = 64
@@ -62,9 +62,9 @@ class IntegerModel:
         for outputs in _slices(layer.out_channels, 4 * layer.taps):
             weights = _signs(bits[outputs]).T
             for part in _slices(len(x), _bytes_per_image(layer)):
-                windows = _windows(layer, x[part])
-                sums[part, ..., outputs] = (windows @ weights).reshape(
-                    sums[part, ..., outputs].shape)
+                products = _windows(layer, x[part]) @ weights
+                sums[part, ..., outputs] = products.reshape(
+                    -1, layer.sum_height, layer.sum_width, weights.shape[1])
         return sums
 
     def layer_output(self, index: int, x: np.ndarray) -> np.ndarray:
@@ -127,6 +127,12 @@ class IntegerModel:
                              f"not {x.dtype} {x.shape}")
         if index and x.size and x.max() > 1:
             raise ValueError(f"layer {name!r} takes bits, but its input holds {x.max()}")
+
+
+def known_answer(parameters: Parameters) -> List[int]:
+    """The last layer's sums for the known-answer picture, as a parameter file holds them."""
+    picture = known_answer_picture(parameters.network.height, parameters.network.width)
+    return IntegerModel(parameters).sums(picture[np.newaxis])[0].tolist()
 
 
 def _slices(count: int, bytes_each: int) -> Iterator[slice]:

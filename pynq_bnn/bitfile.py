@@ -1,7 +1,8 @@
-"""The header of a .bit file: which part a bitstream is for, read before it is loaded.
+"""Bitstream files: where a board's is, and for which part a .bit really is.
 
-PYNQ's own loader never compares the part with the board.  The format is a list of fields, each a
-letter, a length and a text: a design, b part, c date, d time; e is followed by the bitstream.
+PYNQ's own loader never compares the part with the board, so the header is read here first.  After
+a preamble it is a list of fields, each a letter, a length and a text: a design, b part, c date, d
+time; at last e, a length and the bitstream itself.
 """
 
 from __future__ import annotations
@@ -9,25 +10,43 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Union
+from typing import Dict, Tuple, Union
 
+import overlays
 from overlays.boards import BOARDS, Board, same_part
 from pynq_bnn.errors import OverlayError
 
 _TEXTS = {b"a": "design", b"b": "part", b"c": "date", b"d": "time"}
-_DATA = b"e"
+_BITSTREAM = b"e"
 _WORD_BYTES = 4
 
 
 @dataclass(frozen=True)
 class BitHeader:
-    """What a .bit says of itself; ``length`` is the bitstream's in bytes, without the header."""
+    """What a .bit says of itself; ``length`` is in bytes, without the header."""
 
     design: str
     part: str
     date: str
     time: str
     length: int
+
+
+def packaged_bitstream(board: Board) -> Path:
+    """The .bit that this package brings for `board`.
+
+    Raises
+    ------
+    OverlayError
+        If there is none; the message says what can be done without.
+    """
+    path = Path(overlays.__file__).parent / board.name / "bnn.bit"
+    if not path.is_file():
+        raise OverlayError(
+            f"this release brings no bitstream for the {board.name} ({path} does not exist): "
+            'choose device="model", a simulation that gives the same answers, or load one of your '
+            'own: Classifier(device=BnnOverlay("path/to/my.bit").accelerator.as_device())')
+    return path
 
 
 def read_header(path: Union[str, Path]) -> BitHeader:
@@ -43,20 +62,51 @@ def read_header(path: Union[str, Path]) -> BitHeader:
     except OSError as error:
         raise OverlayError(f"the bitstream {path} can't be read: {error.strerror}") from None
     try:
-        fields, position = _fields(content)
-        (length,) = struct.unpack_from(">I", content, position)
-    except (struct.error, UnicodeDecodeError, KeyError):
-        raise OverlayError(f"{path} is not a bitstream: it has no .bit header (its "
-                           f"{len(content)} bytes begin {content[:8].hex(' ') or 'nowhere'})"
-                           ) from None
-    present = len(content) - position - 4
-    if present < length or length % _WORD_BYTES:
-        raise OverlayError(f"the bitstream {path} is truncated: its header promises {length} "
-                           f"bytes, {present} are there; copy it again")
-    if present > length:
-        raise OverlayError(f"the bitstream {path} is damaged: {present - length} bytes follow its "
-                           "end; copy it again")
-    if not fields.get("part"):
-        raise OverlayError(f"the bitstream {path} doesn't say for which part it is")
-    return BitHeader(fields.get("design", "").split(";")[0], fields["part"],
-                     fields.get("date", ""), fields.get("time", ""), length)
+        texts, start = _texts(content)
+        (length,) = struct.unpack_from(">I", content, start)
+    except (KeyError, UnicodeDecodeError, struct.error):
+        raise OverlayError(
+            f"{path} is not a bitstream, or only the beginning of one: its {len(content)} bytes "
+            "hold no complete .bit header") from None
+    present = len(content) - start - 4
+    if present != length or length % _WORD_BYTES:
+        raise OverlayError(
+            f"the bitstream {path} is {'truncated' if present < length else 'damaged'}: its header "
+            f"promises {length} bytes (a multiple of {_WORD_BYTES}), {present} follow; copy it "
+            "again")
+    if not texts.get("part"):
+        raise OverlayError(f"the header of {path} doesn't say for which part the bitstream is")
+    return BitHeader(texts.get("design", "").split(";")[0], texts["part"], texts.get("date", ""),
+                     texts.get("time", ""), length)
+
+
+def _texts(content: bytes) -> Tuple[Dict[str, str], int]:
+    """The text fields by name, and where the bitstream's length stands."""
+    (preamble,) = struct.unpack_from(">H", content)
+    position = 2 + preamble + 2
+    texts: Dict[str, str] = {}
+    while content[position:position + 1] != _BITSTREAM:
+        name = _TEXTS[content[position:position + 1]]
+        (size,) = struct.unpack_from(">H", content, position + 1)
+        position += 3
+        texts[name] = content[position:position + size].decode("ascii").rstrip("\0")
+        position += size
+    return texts, position + 1
+
+
+def require_part(path: Union[str, Path], board: Board) -> BitHeader:
+    """The header of the .bit at `path`, which must be for the part of `board`.
+
+    Raises
+    ------
+    OverlayError
+        As :func:`read_header`, or for another part: it names both parts and their boards.
+    """
+    header = read_header(path)
+    if not same_part(header.part, board.part):
+        others = [other.name for other in BOARDS if same_part(header.part, other.part)]
+        raise OverlayError(
+            f"the bitstream {path} is for the part {header.part} "
+            f"({' and '.join(others) or 'none of the boards known here'}), but this board, "
+            f"{board.name}, has {board.part}: take the one in overlays/{board.name}")
+    return header

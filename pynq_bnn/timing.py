@@ -90,7 +90,7 @@ class Timing:
             return "this device counts no cycles"
         if not self.clock_mhz:
             return f"{self.cycles:,} cycles, clock unknown"
-        source = "predicted from simulated" if self.device == RTL else "counted by the gateware:"
+        source = "predicted from simulated" if self.device == RTL else "counted by the device:"
         each = f", {_value_ms(self.device_ms / self.batch)} a picture" if self.batch > 1 else ""
         return f"{source} {self.cycles:,} cycles at {self.clock_mhz:g} MHz, with DMA{each}"
 

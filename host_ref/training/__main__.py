@@ -1,7 +1,7 @@
 """Train, plot the curves and write the parameter file.
 
-``python -m host_ref.training CIFAR_DIR --folder runs/mine --output mine.npz``; interrupted, the same
-command goes on after the last whole epoch.
+``python -m host_ref.training CIFAR_DIR --folder runs/mine --output mine.npz``; interrupted, the
+same command goes on after the last whole epoch.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
-from host_ref import cifar10
+from host_ref import cifar10, parameters
 from host_ref import network as net
-from host_ref import parameters
 from host_ref.training.curves import plot
 from host_ref.training.export import export
 from host_ref.training.loop import Recipe, Trainer, split

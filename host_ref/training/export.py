@@ -1,4 +1,4 @@
-"""A trained model as a parameter file, with its accuracy measured in the accelerator's arithmetic."""
+"""A trained model as a parameter file, its accuracy measured in the accelerator's arithmetic."""
 
 from __future__ import annotations
 

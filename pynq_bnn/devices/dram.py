@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from pynq_bnn.errors import ClosedError, MemoryExhausted
+from pynq_bnn.errors import MemoryExhausted
 
 PAGE_BYTES = 4096
 WORD_BYTES = 8
@@ -172,89 +171,11 @@ class Dram:
 
     def flip_bit(self, address: int, bit: int) -> None:
         """Flip bit 0 to 63 of the word at `address`, once."""
+        if address % WORD_BYTES or not (
+                self.base <= address < self.base + self.size_bytes and 0 <= bit < 64):
+            raise ValueError(f"no bit {bit} of a word at {address:#x} in this memory")
         self._words[(address - self.base) // WORD_BYTES] ^= WORD.type(1 << bit)
 
     def clear_faults(self) -> None:
         """Forget what :meth:`fail` injected; flipped bits stay as they are."""
         self._faults.clear()
-
-
-class _Block:
-    """The memory behind a buffer and all its slices."""
-
-    def __init__(self, dram: Dram, cpu_address: int, size_bytes: int) -> None:
-        self.dram = dram
-        self.cpu_address = cpu_address
-        self.size_bytes = size_bytes
-        self.address = dram.allocate(size_bytes)
-        self.freed = False
-
-
-class Buffer(np.ndarray):
-    """An array with the interface of PYNQ's buffers over a block of a :class:`Dram`.
-
-    The CPU's array and the DRAM hold separate copies, as behind a cache that is not coherent:
-    the device sees what was flushed, the CPU sees what it invalidated. Slices share the block.
-    """
-
-    _block: Optional[_Block]
-
-    def __new__(cls, dram: Dram, shape: Union[int, Tuple[int, ...]], dtype: Any) -> Buffer:
-        sides = (shape,) if isinstance(shape, int) else tuple(shape)
-        size_bytes = math.prod(sides) * np.dtype(dtype).itemsize
-        if size_bytes > dram.largest_free_block:
-            dram.allocate(size_bytes)  # refuses, before the CPU's side takes any memory
-        buffer = np.zeros(sides, dtype).view(cls)
-        buffer._block = _Block(dram, _cpu_address(buffer), size_bytes)
-        return buffer
-
-    def __array_finalize__(self, parent: Any) -> None:
-        block = getattr(parent, "_block", None)
-        if block is not None:
-            # a copy or the result of arithmetic lies elsewhere and has no DRAM behind it
-            offset = _cpu_address(self) - block.cpu_address
-            if not 0 <= offset <= block.size_bytes - self.nbytes:
-                block = None
-        self._block = block
-
-    @property
-    def device_address(self) -> int:
-        """Bus address of the array's first byte."""
-        block = self._require_block()
-        return block.address + _cpu_address(self) - block.cpu_address
-
-    def flush(self) -> None:
-        """Copy what the CPU wrote to the DRAM."""
-        self._in_dram()[:] = self._on_cpu()
-
-    def invalidate(self) -> None:
-        """Copy what the device wrote from the DRAM."""
-        self._on_cpu()[:] = self._in_dram()
-
-    def freebuffer(self) -> None:
-        """Give the memory back; a second call does nothing."""
-        block = self._require_block()
-        if not block.freed:
-            block.freed = True
-            block.dram.free(block.address)
-
-    def _require_block(self) -> _Block:
-        if self._block is None:
-            raise AttributeError("this array is a copy of a buffer: it has no device memory")
-        return self._block
-
-    def _on_cpu(self) -> np.ndarray:
-        if not self.flags.c_contiguous:
-            raise ValueError("a slice with gaps can't be flushed or invalidated: take the whole")
-        return self.view(np.ndarray).reshape(-1).view(np.uint8)
-
-    def _in_dram(self) -> np.ndarray:
-        block = self._require_block()
-        if block.freed:
-            raise ClosedError("this buffer was freed")
-        start = self.device_address - block.dram.base
-        return block.dram.memory[start:start + self.nbytes]
-
-
-def _cpu_address(array: np.ndarray) -> int:
-    return array.__array_interface__["data"][0]

@@ -1,0 +1,268 @@
+"""The model device: the accelerator's registers, programs and arithmetic, simulated in numpy.
+
+Register-exact and bit-exact after docs/contract.md, not cycle-accurate: a stage or a program runs
+to its end within the register write that starts it, and all cycle counters read 0.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
+
+import numpy as np
+
+from pynq_bnn import registers
+from pynq_bnn.devices import Device
+from pynq_bnn.devices.buffer import Buffer
+from pynq_bnn.devices.datapath import compute
+from pynq_bnn.devices.dram import WORD, WORD_BYTES, AxiFault, Dram
+from pynq_bnn.devices.register_file import Mmio, RegisterFile
+from pynq_bnn.devices.stages import PICTURE_BYTES, SUMS_BYTES, Limits, Stage, check
+
+NO_STEP = 0xFFFF
+"""ERROR.STEP outside a program."""
+
+_PROGRAMMABLE = {registers.offset(name): name for name in registers.PROGRAMMABLE}
+
+
+class _Fault(Exception):
+    """What stops the accelerator: the contents of ERROR and ERROR_ADDRESS."""
+
+    def __init__(self, code: int, stage: int, step: int, address: int = 0) -> None:
+        super().__init__(f"error {code} of stage {stage} in step {step} at 0x{address:X}")
+        self.code, self.stage, self.step, self.address = code, stage, step, address
+
+
+class _Hung(Exception):
+    """A stage that never ends."""
+
+
+class ModelDevice(Device):
+    """The simulated accelerator with memory of its own.
+
+    Parameters
+    ----------
+    batch : int
+        Most images in a run (CAP_FC.BATCH), 1 to 255.
+    dram : Dram, optional
+        The contiguous memory; 64 MiB without.
+    overrides : mapping of str to int, optional
+        Other values of identification and capability registers. The device keeps to the limits
+        that its registers then say.
+
+    Attributes
+    ----------
+    mmio : Mmio
+        The registers; counts reads and writes.
+    dram : Dram
+        The memory; counts DMA bytes and injects AXI faults.
+    """
+
+    name = "model"
+
+    def __init__(self, batch: int = 8, dram: Optional[Dram] = None,
+                 overrides: Optional[Mapping[str, int]] = None) -> None:
+        identification = {
+            "CAP_COMPUTE": registers.encode("CAP_COMPUTE", LANES=0, PORTS=2, COUNTERS=0),
+            "CAP_LIMITS": registers.encode("CAP_LIMITS", SIDE=32, CLASSES=64, CHANNELS=512),
+            "CAP_FC": registers.encode("CAP_FC", INPUTS=8192, BATCH=batch),
+            "CAP_FMAP_BITS": 128 * 1024,
+            **(overrides or {}),
+        }
+        self.registers = RegisterFile(identification, self._on_write)
+        self.mmio = Mmio(self.registers)
+        self.dram = dram or Dram()
+        self.limits = Limits.from_registers(self.registers)
+        if self.limits.batch < 1:
+            raise ValueError("a device takes batches of at least 1 image")
+        images = self.limits.batch
+        self._input = np.zeros(images * PICTURE_BYTES // WORD_BYTES, WORD)
+        self._slots: Dict[int, np.ndarray] = {
+            buffer: np.zeros((images, slot_bytes // WORD_BYTES), WORD)
+            for buffer, slot_bytes in ((registers.FMAP_A, self.limits.fmap_bits // 8),
+                                       (registers.FMAP_B, self.limits.fmap_bits // 8),
+                                       (registers.SUMS, SUMS_BYTES))}
+        self._parameters = np.zeros(0, WORD)
+        self._busy = self._done = self._hang = False
+        self._stuck: List[Tuple[int, int, int, int, int]] = []
+
+    # The device's interface.
+
+    def allocate(self, shape: Union[int, Tuple[int, ...]], dtype: Any) -> Buffer:
+        return Buffer(self.dram, shape, dtype)
+
+    def free_bytes(self) -> int:
+        return self.dram.free_bytes
+
+    def describe(self) -> Dict[str, Any]:
+        return {
+            "device": self.name,
+            "simulates": "the accelerator's registers, programs and arithmetic; no cycles",
+            "clock_mhz": self.clock_mhz,
+            "batch": self.limits.batch,
+            "memory_bytes": self.dram.size_bytes,
+            "memory_free_bytes": self.dram.free_bytes,
+        }
+
+    # Faults, for tests.
+
+    def stick(self, buffer: int, image: int, word: int, bit: int, value: int) -> None:
+        """Stick a bit of a feature-map buffer (FMAP_A, FMAP_B) at 0 or 1, from its next write."""
+        if buffer not in (registers.FMAP_A, registers.FMAP_B):
+            raise ValueError(f"buffer {buffer} is no feature-map buffer")
+        images, words = self._slots[buffer].shape
+        if not (0 <= image < images and 0 <= word < words and 0 <= bit < 64 and value in (0, 1)):
+            raise ValueError(f"no bit {bit} of word {word} of image {image} to stick at {value}")
+        self._stuck.append((buffer, image, word, bit, value))
+
+    def hang(self) -> None:
+        """Let the next stage never end: BUSY stays 1 until CONTROL.RESET, which mends it."""
+        self._hang = True
+
+    def clear_faults(self) -> None:
+        """Mend stuck bits, a hang to come, and the memory's faults."""
+        self._stuck.clear()
+        self._hang = False
+        self.dram.clear_faults()
+
+    # Register writes.
+
+    def _on_write(self, name: str, value: int) -> None:
+        if name == "CONTROL":
+            action = registers.decode(name, value)
+            if action["RESET"]:
+                self._reset()
+            elif action["RUN"]:
+                self._start(registers.ERROR_NONE, self._run_program)
+        elif name == "STAGE":
+            kind = registers.decode(name, value)["KIND"]
+            self._start(kind, lambda: self._stepped_stage(value))
+        elif not (self._busy and name in registers.PROGRAMMABLE):
+            self.registers.set(name, value)
+        self._show_status()
+
+    def _reset(self) -> None:
+        self.registers.reset()
+        self._parameters = np.zeros(0, WORD)
+        self._busy = self._done = self._hang = False
+
+    def _start(self, kind: int, action: Callable[[], None]) -> None:
+        """Run a stage of `kind`, or a program (kind 0), unless the accelerator can't now."""
+        if self.registers.get("ERROR"):
+            return
+        try:
+            if self._busy:
+                raise _Fault(registers.ERROR_BUSY, kind, NO_STEP)
+            self._busy, self._done = True, False
+            action()
+        except _Hung:
+            return
+        except _Fault as fault:
+            self.registers.set("ERROR", registers.encode(
+                "ERROR", CODE=fault.code, STAGE=fault.stage, STEP=fault.step))
+            self.registers.set("ERROR_ADDRESS", fault.address)
+        else:
+            self._done = True
+        self._busy = False
+
+    def _show_status(self) -> None:
+        self.registers.set("STATUS", registers.encode(
+            "STATUS", BUSY=self._busy, DONE=self._done,
+            ERROR=self.registers.get("ERROR") != 0, LOADING=len(self._parameters) > 0))
+
+    # The sequencer.
+
+    def _stepped_stage(self, value: int) -> None:
+        self.registers.set("STAGE", value)
+        self._run_stage(NO_STEP)
+
+    def _run_program(self) -> None:
+        address, steps = self.registers.get("PROGRAM_ADDRESS"), self.registers.get("PROGRAM_STEPS")
+        self.registers.set("STEP", 0)
+        self.registers.set("STAGES", 0)
+        for entry in range(registers.LOG_ENTRIES):
+            self.registers.set("LOG_KIND", 0, entry)
+        if address % WORD_BYTES:
+            raise _Fault(registers.ERROR_ADDRESS, 0, 0, address)
+        if not 1 <= steps <= self.registers.fields("CAP_PROGRAM")["STEPS"]:
+            raise _Fault(registers.ERROR_PROGRAM, 0, 0, registers.offset("PROGRAM_STEPS"))
+        for step in range(steps):
+            self._take_step(step, address + step * WORD_BYTES)
+        if len(self._parameters):
+            raise _Fault(registers.ERROR_LEFTOVER, 0, steps - 1)
+
+    def _take_step(self, step: int, address: int) -> None:
+        try:
+            word = int(self.dram.read_words(address, 1)[0])
+        except AxiFault as fault:
+            raise _Fault(registers.ERROR_READ, 0, step, fault.address) from None
+        offset, value = word & 0xFFFFFFFF, word >> 32
+        name = _PROGRAMMABLE.get(offset)
+        if name is None:
+            raise _Fault(registers.ERROR_PROGRAM, 0, step, offset)
+        self.registers.set(name, value)
+        self.registers.set("STEP", step + 1)
+        if name == "STAGE":
+            self._run_stage(step)
+
+    def _run_stage(self, step: int) -> None:
+        """Run the stage that the registers hold, started by program step `step`."""
+        if self._hang:
+            raise _Hung
+        stage = Stage.from_registers(self.registers)
+        error = check(stage, self.limits)
+        if error:
+            address = stage.dma_address if error == registers.ERROR_ADDRESS else 0
+            raise _Fault(error, stage.kind, step, address)
+        try:
+            if stage.kind == registers.LOAD:
+                self._load(stage)
+            elif stage.kind == registers.STORE:
+                self._store(stage, step)
+            else:
+                self._compute(stage, step)
+        except AxiFault as fault:
+            code = registers.ERROR_READ if stage.kind == registers.LOAD else registers.ERROR_WRITE
+            raise _Fault(code, stage.kind, step, fault.address) from None
+        entry = self.registers.get("STAGES")
+        if entry < registers.LOG_ENTRIES:
+            self.registers.set("LOG_KIND", stage.kind, entry)
+            self.registers.set("STAGES", entry + 1)
+
+    # The stages.
+
+    def _load(self, stage: Stage) -> None:
+        if stage.moves_parameters:
+            words = self.dram.read_words(stage.dma_address, stage.dma_bytes // WORD_BYTES)
+            self._parameters = np.concatenate([self._parameters, words])
+        else:
+            count = stage.batch * stage.dma_bytes // WORD_BYTES
+            self._input[:count] = self.dram.read_words(stage.dma_address, count)
+
+    def _store(self, stage: Stage, step: int) -> None:
+        count = stage.dma_bytes // WORD_BYTES
+        if stage.moves_parameters:
+            words = self._take_parameters(count, stage, step)
+        else:
+            words = self._slots[stage.source][:stage.batch, :count].reshape(-1)
+        self.dram.write_words(stage.dma_address, words)
+
+    def _compute(self, stage: Stage, step: int) -> None:
+        parameters = self._take_parameters(stage.parameter_words, stage, step)
+        count = stage.in_words
+        if stage.kind == registers.FP_CONV:
+            source = self._input[:stage.batch * count].reshape(stage.batch, count)
+        else:
+            source = self._slots[stage.source][:stage.batch, :count]
+        result = compute(stage, source, parameters)
+        self._slots[stage.target][:stage.batch, :result.shape[1]] = result
+        for buffer, image, word, bit, value in self._stuck:
+            if buffer == stage.target:
+                cell = self._slots[buffer][image]
+                mask = 1 << bit
+                cell[word] = int(cell[word]) | mask if value else int(cell[word]) & ~mask
+
+    def _take_parameters(self, count: int, stage: Stage, step: int) -> np.ndarray:
+        if count > len(self._parameters):
+            raise _Fault(registers.ERROR_UNDERRUN, stage.kind, step)
+        taken, self._parameters = self._parameters[:count], self._parameters[count:]
+        return taken
