@@ -1,9 +1,9 @@
 """The integer model: what every device must give, bit for bit (docs/contract.md, "Arithmetic").
 
 Sums are float32 matrix products: every partial sum is an integer below 2**24, which float32 holds
-exactly in whatever order BLAS adds.  BLAS beats packed bits with popcount in numpy
-(benchmarks/host_ref_throughput.py), because it keeps its operands in registers where numpy makes
-passes over memory.
+exactly in whatever order BLAS adds.  On one core BLAS and numpy 2's popcount over packed bits take
+the same time, and BLAS uses all cores; numpy 1 has no popcount, and there packed bits take ten times
+as long (benchmarks/host_ref_throughput.py).
 """
 
 from __future__ import annotations
@@ -149,7 +149,10 @@ def _bytes_per_image(layer: Layer) -> int:
 
 def _signs(bits: np.ndarray) -> np.ndarray:
     """float32 +1 and -1 of bits 0 and 1."""
-    return np.float32(1) - np.float32(2) * bits
+    signs = bits.astype(np.float32)
+    signs *= -2  # in place: half the passes over a large layer's weights
+    signs += 1
+    return signs
 
 
 def _windows(layer: Layer, x: np.ndarray) -> np.ndarray:

@@ -69,7 +69,7 @@ def _multiple(rng: np.random.Generator, most: int) -> int:
 
 def _random_layer(layer: net.Layer, rng: np.random.Generator) -> LayerParameters:
     outputs = layer.out_channels
-    weights = rng.integers(0, 2, layer.weight_shape).astype(np.uint8)
+    weights = rng.integers(0, 2, layer.weight_shape, dtype=np.uint8)
     weights[rng.random(outputs) < 0.03] = 0  # all alike: the largest sums of either sign
     weights[rng.random(outputs) < 0.03] = 1
     spread = layer.max_sum / layer.taps ** 0.5  # a sum of random signs is about this large

@@ -64,7 +64,7 @@ def _clock_parameters(board: Board) -> List[Tuple[str, str]]:
             (f"PCW_FCLK{clock}_PERIPHERAL_DIVISOR0", str(divisors[0])),
             (f"PCW_FCLK{clock}_PERIPHERAL_DIVISOR1", str(divisors[1]))]
     megahertz = f"{board.fclk0_mhz:.6f}"
-    # PYNQ 4.0 looks for the clock under its UltraScale name on a Zynq-7000 too, and fails without
+    # the second is an UltraScale's: PYNQ 4.0 reads it on every part, and fails where it is missing
     return [*parameters, ("PCW_ACT_FPGA0_PERIPHERAL_FREQMHZ", megahertz),
             ("PSU__CRL_APB__PL0_REF_CTRL__ACT_FREQMHZ", megahertz)]
 

@@ -19,7 +19,7 @@ from pynq_bnn import packing, program, registers
 from pynq_bnn.capabilities import identify
 from pynq_bnn.control import Control
 from pynq_bnn.devices import Device
-from pynq_bnn.errors import BnnError, ClosedError, DeviceError
+from pynq_bnn.errors import BnnError, ClosedError, DeviceError, PictureError
 
 log = logging.getLogger(__name__)
 
@@ -86,14 +86,16 @@ class Accelerator:
         MemoryExhausted
             If the buffers don't fit; nothing stays allocated.
         DeviceError
-            If what is read back differs; it names the layer.
+            If what is read back differs; it names the layer.  No network is loaded then.
         """
         if self._closed:
             raise ClosedError("this accelerator was closed: open a new one")
         network = parameters.network
-        self.capabilities.refuse_unfit(network)
+        stream = packing.pack_parameters(parameters)
+        steps = program.network_program(network, stream, program.Addresses(0, 0, 0), batch=1)
+        self.capabilities.refuse_unfit(network, len(steps))
         self._free()
-        self._stream = packing.pack_parameters(parameters)
+        self._stream = stream
         try:
             self._allocate(network)
             buffer = self._buffers["parameters"]
@@ -101,7 +103,8 @@ class Accelerator:
             buffer.flush()
             self._parameters = parameters
             self._read_back()
-        except Exception:
+        except BaseException:  # Ctrl-C too
+            self.control.reset()  # parameters that wait in the accelerator would meet the next ones
             self._free()
             raise
         log.info("loaded %s (%d bytes of parameters)", parameters.name, buffer.nbytes)
@@ -133,7 +136,6 @@ class Accelerator:
             differing = np.flatnonzero(np.asarray(scratch[:len(expected)]) != expected)
             if len(differing):
                 place = start + int(differing[0])
-                self.control.reset()
                 raise DeviceError(
                     f"parameters read back wrong: {self._layer_at(place)}, word {place}: wrote "
                     f"0x{int(words[place]):016X}, read "
@@ -154,6 +156,13 @@ class Accelerator:
         ----------
         pictures : uint8 (N, H, W, 3)
             At most ``capabilities.batch`` of them, of the network's size.
+
+        Raises
+        ------
+        PictureError
+            If the pictures are anything else.
+        DeviceError, DeviceTimeout
+            After a reset: the accelerator can run again.
         """
         network, count = self._check_pictures(pictures)
         started = time.perf_counter()
@@ -207,12 +216,14 @@ class Accelerator:
     def _check_pictures(self, pictures: np.ndarray) -> Tuple[net.Network, int]:
         network = self.parameters.network
         shape = (network.height, network.width, net.PICTURE_CHANNELS)
-        if pictures.dtype != np.uint8 or pictures.shape[1:] != shape:
-            raise ValueError(f"pictures must be uint8 (N, {shape[0]}, {shape[1]}, {shape[2]}), not "
-                             f"{pictures.dtype} {pictures.shape}: images.to_pictures makes them")
+        if not isinstance(pictures, np.ndarray) or pictures.dtype != np.uint8 \
+                or pictures.shape[1:] != shape:
+            given = f"{getattr(pictures, 'dtype', type(pictures).__name__)} {np.shape(pictures)}"
+            raise PictureError(f"pictures must be uint8 (N, {shape[0]}, {shape[1]}, {shape[2]}), "
+                               f"not {given}: images.to_pictures makes them")
         if not 1 <= len(pictures) <= self.capabilities.batch:
-            raise ValueError(f"{len(pictures)} pictures in a run: this device takes 1 to "
-                             f"{self.capabilities.batch}")
+            raise PictureError(f"{len(pictures)} pictures in a run: this device takes 1 to "
+                               f"{self.capabilities.batch}")
         return network, len(pictures)
 
     def _place_pictures(self, words: np.ndarray) -> None:
@@ -226,9 +237,6 @@ class Accelerator:
             addresses = program.Addresses(self._address("pictures"), self._address("parameters"),
                                           self._address("sums"))
             steps = program.network_program(self.parameters.network, self._stream, addresses, count)
-            if len(steps) > self.capabilities.program_steps:
-                raise BnnError(f"the network needs a program of {len(steps)} steps, this device "
-                               f"takes {self.capabilities.program_steps}")
             buffer = self._buffers["programs"]
             buffer[count - 1, :len(steps)] = program.encode(steps)
             buffer.flush()
@@ -253,5 +261,13 @@ class Accelerator:
         """Stop the accelerator and free its memory; closing twice is fine."""
         if not self._closed:
             self._closed = True
-            self.control.reset()
-            self._free()
+            try:
+                self.control.reset()
+            finally:
+                self._free()
+
+    def __enter__(self) -> Accelerator:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()

@@ -28,19 +28,26 @@ class Capabilities:
     program_steps: int
     log_entries: int
 
-    def refuse_unfit(self, network: net.Network) -> None:
-        """Raise NetworkError, naming the layer, if `network` is too large for this device."""
+    def refuse_unfit(self, network: net.Network, steps: int) -> None:
+        """Raise NetworkError if `network`, or its program of `steps`, is too large for this device.
+
+        The message names the layer and the limit.
+        """
         for layer in network.layers:
             for what, size, limit in (
-                    ("map side", max(layer.in_height, layer.in_width), self.side),
+                    ("pixels a side", max(layer.in_height, layer.in_width), self.side),
                     ("channels", layer.out_channels if layer.is_conv else 0, self.channels),
                     ("inputs", 0 if layer.is_conv else layer.in_channels, self.fc_inputs),
                     ("outputs", layer.out_channels, self.fc_inputs),
                     ("classes", layer.out_channels if layer.kind == net.LAST else 0, self.classes),
-                    ("map bits", layer.fmap_bits, self.fmap_bits)):
+                    ("bits in its map", layer.fmap_bits, self.fmap_bits)):
                 if size > limit:
                     raise NetworkError(f"layer {layer.name!r}: {size} {what}, but this device "
                                        f"(build {self.build:08x}) takes at most {limit}")
+        if steps > self.program_steps:
+            raise NetworkError(f"{len(network.layers)} layers make a program of {steps} steps, but "
+                               f"this device (build {self.build:08x}) takes at most "
+                               f"{self.program_steps}")
 
 
 def identify(mmio: Any) -> Capabilities:

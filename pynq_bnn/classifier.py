@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from typing import Any, Dict, List, Optional, Union
 
 import numpy as np
@@ -31,6 +32,9 @@ class Classifier:
         model elsewhere.  A :class:`~pynq_bnn.devices.Device` stays the caller's to close.
     timeout_s : float
         Longest wait for any run.
+    known_answer : bool
+        Run the known-answer test after loading.  A device that fails it can be checked and
+        self-tested without.
 
     Examples
     --------
@@ -39,7 +43,8 @@ class Classifier:
     """
 
     def __init__(self, parameters: Union[str, Any] = DEFAULT,
-                 device: Union[str, Device, None] = None, timeout_s: float = 10.0) -> None:
+                 device: Union[str, Device, None] = None, timeout_s: float = 10.0,
+                 known_answer: bool = True) -> None:
         self.parameters: Parameters = load_parameters(parameters)
         self._owns_device = not isinstance(device, Device)
         self.device = open_device(device) if self._owns_device else device
@@ -47,7 +52,8 @@ class Classifier:
         try:
             self.accelerator = Accelerator(self.device, timeout_s)
             self.accelerator.load(self.parameters)
-            selftest.require_known_answer(self.accelerator)
+            if known_answer:
+                selftest.require_known_answer(self.accelerator)
         except BaseException:
             self.close()
             raise
@@ -81,7 +87,7 @@ class Classifier:
         """Scores float32 (N, classes) of prepared pictures uint8 (N, H, W, 3), nothing else."""
         self._require_open()
         parts = [self.accelerator.run(pictures[start:start + self.batch]).sums
-                 for start in range(0, len(pictures), self.batch)]
+                 for start in range(0, max(len(pictures), 1), self.batch)]
         return self._score(np.concatenate(parts))
 
     @property
@@ -126,7 +132,7 @@ class Classifier:
             "device": self.device.describe(),
             "interface": capabilities.version,
             "build": f"{capabilities.build:08x}",
-            "capabilities": vars(capabilities),
+            "capabilities": asdict(capabilities),
             "clock_mhz": self.device.clock_mhz,
             "network": {
                 "name": self.parameters.name, "checksum": self.parameters.checksum,
@@ -145,10 +151,12 @@ class Classifier:
             return
         self._closed = True
         accelerator: Optional[Accelerator] = getattr(self, "accelerator", None)
-        if accelerator is not None:
-            accelerator.close()
-        if self._owns_device:
-            self.device.close()
+        try:
+            if accelerator is not None:
+                accelerator.close()
+        finally:
+            if self._owns_device:
+                self.device.close()
 
     def __enter__(self) -> Classifier:
         return self

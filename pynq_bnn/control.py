@@ -6,6 +6,7 @@ its polls instead of spinning.
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any, Sequence
 
@@ -28,9 +29,16 @@ class Control:
     mmio : object with ``read(offset) -> int`` and ``write(offset, int)``
     timeout_s : float
         Longest time any wait may take, in seconds.
+
+    Raises
+    ------
+    ValueError
+        If `timeout_s` is no time that ends: every wait must.
     """
 
     def __init__(self, mmio: Any, timeout_s: float) -> None:
+        if not (timeout_s > 0 and math.isfinite(timeout_s)):
+            raise ValueError(f"a timeout of {timeout_s} s: give a finite one above 0")
         self._mmio = mmio
         self.timeout_s = timeout_s
 
@@ -70,6 +78,14 @@ class Control:
         return ", ".join(registers.describe(name, self.read(name)) for name in _SHOWN)
 
     def _wait(self, steps: Sequence[Step], expected_s: float) -> None:
+        """Wait for the end; whatever comes instead leaves the accelerator able to run."""
+        try:
+            self._poll(steps, expected_s)
+        except BaseException:  # Ctrl-C too
+            self.reset()
+            raise
+
+    def _poll(self, steps: Sequence[Step], expected_s: float) -> None:
         deadline = time.monotonic() + self.timeout_s
         if expected_s:
             time.sleep(min(expected_s, self.timeout_s))
@@ -78,20 +94,19 @@ class Control:
             status = registers.decode("STATUS", self.read("STATUS"))
             if status["ERROR"]:
                 self._raise_error(steps)
-            if not status["BUSY"]:
+            # not BUSY alone could mean not started yet, or reset by somebody else
+            if status["DONE"] and not status["BUSY"]:
                 return
             if time.monotonic() > deadline:
-                message = (f"the accelerator did not finish within {self.timeout_s:g} s and was "
-                           f"reset; its registers were: {self.snapshot()}")
-                self.reset()
-                raise DeviceTimeout(message)
+                raise DeviceTimeout(
+                    f"the accelerator did not finish within {self.timeout_s:g} s and was reset; "
+                    f"its registers were: {self.snapshot()}")
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_S)
 
     def _raise_error(self, steps: Sequence[Step]) -> None:
         error = registers.decode("ERROR", self.read("ERROR"))
         address = self.read("ERROR_ADDRESS")
-        self.reset()
         codes = {number: name for name, number in registers.ERRORS}
         stages = {number: name for name, number in registers.STAGES}
         name = codes.get(error["CODE"], str(error["CODE"]))

@@ -10,7 +10,7 @@ import numpy as np
 
 from host_ref import cifar10
 from pynq_bnn.classifier import Classifier
-from pynq_bnn.errors import BnnError
+from pynq_bnn.errors import ParameterError
 
 
 @dataclass(frozen=True)
@@ -92,12 +92,19 @@ def evaluate(classifier: Classifier, folder: Union[str, Path], count: Optional[i
     ------
     DatasetError
         If the folder is not CIFAR-10.
-    BnnError
+    ParameterError
         If the network's classes are not CIFAR-10's.
+    PictureError
+        If its pictures are of another size.
+    ValueError
+        If `count` is below 1.
     """
+    if count is not None and count < 1:
+        raise ValueError(f"count={count}: at least 1 picture")
     if tuple(classifier.classes) != cifar10.CLASSES:
-        raise BnnError(f"network {classifier.parameters.name!r} tells other classes apart than "
-                       f"CIFAR-10's: {', '.join(classifier.classes)}")
+        raise ParameterError(
+            f"network {classifier.parameters.name!r} tells other classes apart than CIFAR-10's: "
+            f"{', '.join(classifier.classes)}")
     images, labels = cifar10.load(folder, "test")
     images, labels = images[:count], labels[:count]
     size = len(classifier.classes)

@@ -30,7 +30,11 @@ def load_parameters(source: Union[str, Path, Parameters] = DEFAULT) -> Parameter
     known = available()
     if str(source) in known:
         return load_file(known[str(source)])
-    path = Path(source)
+    try:
+        path = Path(source)
+    except TypeError:
+        raise ParameterError(f"a {type(source).__name__} is no network: give a name of "
+                             "available(), a path or Parameters") from None
     if not path.is_file():
         raise ParameterError(f"no network {str(source)!r}: it is neither a parameter file nor one "
                              f"of the package's ({', '.join(known) or 'none'})")

@@ -62,7 +62,7 @@ class BnnOverlay(pynq.Overlay):
 
     def __init__(self, bitfile_name: Optional[Union[str, Path]] = None, **options: Any) -> None:
         board = this_board()
-        path = packaged_bitstream(board) if bitfile_name is None else Path(bitfile_name).resolve()
+        path = packaged_bitstream(board) if bitfile_name is None else Path(bitfile_name).absolute()
         require_part(path, board)
         _require_accelerator(path.with_suffix(".hwh"))
         if options.get("device") is None:

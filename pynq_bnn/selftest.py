@@ -67,7 +67,7 @@ def require_known_answer(accelerator: Accelerator) -> None:
     got = accelerator.run(picture).sums
     if not np.array_equal(got, expected):
         raise DeviceError(f"known-answer test failed: sums {got[0].tolist()}, should be "
-                          f"{expected[0].tolist()}; check() names the layer")
+                          f"{expected[0].tolist()}; python -m pynq_bnn check names the layer")
 
 
 def self_test(accelerator: Accelerator) -> SelfTestReport:
@@ -119,7 +119,7 @@ def _twice(accelerator: Accelerator) -> str:
 def _largest_batch(accelerator: Accelerator) -> str:
     picture, _ = known_answer(accelerator.parameters)
     size = accelerator.capabilities.batch
-    pictures = np.concatenate([picture + np.uint8(17 * n) for n in range(size)])
+    pictures = np.concatenate([picture + np.uint8(17 * n % 256) for n in range(size)])
     expected = IntegerModel(accelerator.parameters).sums(pictures)
     got = accelerator.run(pictures).sums
     wrong = np.flatnonzero((got != expected).any(axis=1))
@@ -131,7 +131,8 @@ def _recovery(accelerator: Accelerator) -> str:
     unknown = (1 << registers.BY_NAME["STAGE"].field("KIND").width) - 1
     try:
         accelerator.control.run_stage([Step("STAGE", unknown, "self-test")])
-    except DeviceError:
+    except DeviceError as error:
+        _expect("error STAGE" in str(error), f"an unknown stage ({unknown}): {error}")
         require_known_answer(accelerator)
         return "an unknown stage is refused, and the next run is right"
     raise DeviceError(f"an unknown stage ({unknown}) was not refused")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Dict, Tuple
 
 import numpy as np
@@ -11,12 +11,11 @@ from tqdm import tqdm
 
 from host_ref import cifar10
 from host_ref.floating import batch_norm
-from host_ref.integer import IntegerModel
-from host_ref.parameters import LayerParameters, Parameters, known_answer_picture
+from host_ref.integer import IntegerModel, known_answer
+from host_ref.parameters import VALUES, LayerParameters, Parameters
 from host_ref.training.loop import Trainer
 from host_ref.training.model import BinaryNet
 
-PREPROCESSING = {"values": "2p-255", "size": [32, 32], "crop": "centre, to the picture's aspect"}
 CHUNK = 250
 
 
@@ -51,8 +50,10 @@ def export(trainer: Trainer, name: str, images: np.ndarray, labels: np.ndarray,
         "seconds": round(sum(entry["seconds"] for entry in trainer.history)),
         "validation_accuracy": trainer.history[-1]["validation_accuracy"],
     }
+    preprocessing = {"size": [network.height, network.width], "values": VALUES,
+                     "crop": "centre"}
     bare = Parameters(network=network, layers=layer_parameters(trainer.model),
-                      classes=cifar10.CLASSES, name=name, preprocessing=PREPROCESSING,
+                      classes=cifar10.CLASSES, name=name, preprocessing=preprocessing,
                       training=training, accuracy={}, known_answer=None)
     integer = IntegerModel(bare)
     right = 0
@@ -61,10 +62,7 @@ def export(trainer: Trainer, name: str, images: np.ndarray, labels: np.ndarray,
         right += int((predicted == labels[start:start + CHUNK]).sum())
     accuracy = {"right": right, "count": len(images), "accuracy": right / len(images),
                 "on": "CIFAR-10 test split", "arithmetic": "integer (host_ref.integer)"}
-    answer = integer.sums(known_answer_picture(network.height, network.width)[np.newaxis])[0]
-    return Parameters(network=network, layers=bare.layers, classes=bare.classes, name=name,
-                      preprocessing=PREPROCESSING, training=training, accuracy=accuracy,
-                      known_answer=tuple(int(value) for value in answer))
+    return replace(bare, accuracy=accuracy, known_answer=known_answer(bare))
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:

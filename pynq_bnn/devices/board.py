@@ -125,7 +125,7 @@ class BoardDevice(Device):
             "bitstream": str(bitstream),
             "bitstream_sha256": hashlib.sha256(bitstream.read_bytes()).hexdigest(),
             "clock_mhz": self.clock_mhz,
-            "free_bytes": self.free_bytes(),
+            "memory_free_bytes": self.free_bytes(),
             "pynq": pynq.__version__,
         }
 

@@ -1,22 +1,23 @@
 """The compute stages' arithmetic: packed words of maps and parameters in, packed words out.
 
 All sums are float32 matrix products: they are small integers (|s| <= 8,192 < 2**24), so every
-partial sum is exact, and BLAS makes them fast. Nothing is remembered between calls: decoding
-CIFAR-10's 14 Mbit of weights anew costs a few milliseconds an image in a batch.
+partial sum is exact, and BLAS makes them fast. A convolution is one product over its windows, not
+one for each tap: where the cores are shared, BLAS's threads wait some 10 ms for each other in each
+call. Nothing is remembered between calls: decoding anew costs 2 ms an image in a batch of 8.
 """
 
 from __future__ import annotations
 
-from typing import Callable, Tuple
+from typing import Tuple
 
 import numpy as np
 
 from pynq_bnn.devices.dram import WORD
-from pynq_bnn.devices.stages import PICTURE_CHANNELS, SUMS_BYTES, Stage
+from pynq_bnn.devices.stages import SUMS_BYTES, Stage
 from pynq_bnn.registers import FP_CONV, LAST, PAD_NONE, PAD_ONE
 
-FC_OUTPUTS_AT_ONCE = 512
-"""8,192 inputs of so many outputs are 16 MiB of float32 weights."""
+OUTPUTS_AT_ONCE = 1024
+"""8,192 inputs of so many outputs are 32 MiB of float32 weights."""
 
 _SIGNS = 1 - 2 * np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1,
                                bitorder="little").astype(np.float32)
@@ -40,85 +41,65 @@ def compute(stage: Stage, source: np.ndarray, parameters: np.ndarray) -> np.ndar
     numpy.ndarray
         (batch, words) uint64: feature maps, or for LAST the sums.
     """
-    thresholds = parameters[:stage.threshold_words]
+    source_bytes = np.ascontiguousarray(source).view(np.uint8)
+    fmap = (_pixels if stage.kind == FP_CONV else _signs)(source_bytes)
+    inputs = _windows(stage, fmap) if stage.is_conv else fmap
     weights = parameters[stage.threshold_words:stage.threshold_words + stage.weight_words]
-    if stage.is_conv:
-        sums = _convolve(stage, source, weights)
-    else:
-        sums = _dense(_signs(source), weights.reshape(stage.outputs, -1))
+    sums = _products(inputs, weights.view(np.uint8).reshape(stage.outputs, -1))
     if stage.kind == LAST:
         return _pack_sums(sums)
     if stage.pool:
-        rows = np.maximum(sums[:, 0::2], sums[:, 1::2])
-        # any of four sums reaches t exactly when their largest does
-        sums = np.maximum(rows[:, :, 0::2], rows[:, :, 1::2])
-    t, flip = _decode_thresholds(thresholds)
+        sums = _pool(sums.reshape(-1, stage.sum_height, stage.sum_width, stage.outputs))
+    t, flip = _decode_thresholds(parameters[:stage.threshold_words])
     # a bit 1 is -1: not ((s >= t) xor flip)
     bits = np.packbits((sums >= t) == flip, axis=-1, bitorder="little")
     return bits.reshape(len(source), -1).view(WORD)
 
 
-def _convolve(stage: Stage, source: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Sums (batch, rows, columns, outputs) float32, one matrix product a tap."""
-    shape = (len(source), stage.height, stage.width, stage.channels)
-    if stage.kind == FP_CONV:
-        fmap, tap_weights = _pixels(source, shape), _picture_taps(weights)
-    else:
-        fmap, tap_weights = _signs(source).reshape(shape), _binary_taps(weights, stage)
+def _signs(packed: np.ndarray) -> np.ndarray:
+    """Bytes (n, bytes) as float32 +1 and -1 (n, bits), bit 0 of byte 0 first."""
+    return _SIGNS.take(packed, axis=0).reshape(len(packed), -1)
+
+
+def _pixels(packed: np.ndarray) -> np.ndarray:
+    """Bytes (batch, 4 * pixels) as v = 2p - 255 of R, G, B: (batch, pixels, 3) float32."""
+    return 2 * packed.reshape(len(packed), -1, 4)[:, :, :3].astype(np.float32) - 255
+
+
+def _windows(stage: Stage, fmap: np.ndarray) -> np.ndarray:
+    """What each sum is over: (batch * rows * columns, 9 * channels), tap after tap."""
+    # an odd number of pixels has one more, of no meaning, in its last word
+    fmap = fmap.reshape(stage.batch, -1, stage.channels)[:, :stage.height * stage.width]
+    fmap = fmap.reshape(-1, stage.height, stage.width, stage.channels)
     if stage.padding != PAD_NONE:
-        padded = np.full((shape[0], shape[1] + 2, shape[2] + 2, shape[3]),
-                         1 if stage.padding == PAD_ONE else 0, np.float32)
-        padded[:, 1:-1, 1:-1] = fmap
-        fmap = padded
+        border = 1 if stage.padding == PAD_ONE else 0
+        fmap = np.pad(fmap, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=border)
     rows, columns = stage.sum_height, stage.sum_width
-    sums = np.zeros((shape[0] * rows * columns, stage.outputs), np.float32)
-    products = np.empty_like(sums)
+    windows = np.empty((len(fmap), rows, columns, 9, stage.channels), np.float32)
     for tap in range(9):
         ky, kx = divmod(tap, 3)
-        shifted = fmap[:, ky:ky + rows, kx:kx + columns].reshape(-1, stage.channels)
-        np.matmul(shifted, tap_weights(tap).T, out=products)
-        sums += products
-    return sums.reshape(shape[0], rows, columns, stage.outputs)
+        windows[:, :, :, tap] = fmap[:, ky:ky + rows, kx:kx + columns]
+    return windows.reshape(-1, 9 * stage.channels)
 
 
-def _dense(inputs: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Sums (batch, outputs) float32 of inputs (batch, n) and weight words (outputs, n / 64)."""
+def _products(inputs: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Sums (n, outputs) float32 of inputs (n, taps) and weights (outputs, bytes), a bit a tap."""
+    taps = inputs.shape[1]
     sums = np.empty((len(inputs), len(weights)), np.float32)
-    for first in range(0, len(weights), FC_OUTPUTS_AT_ONCE):
-        some = slice(first, first + FC_OUTPUTS_AT_ONCE)
-        sums[:, some] = inputs @ _signs(weights[some]).T
+    for first in range(0, len(weights), OUTPUTS_AT_ONCE):
+        some = slice(first, first + OUTPUTS_AT_ONCE)
+        sums[:, some] = inputs @ _signs(weights[some])[:, :taps].T
     return sums
 
 
-def _signs(words: np.ndarray) -> np.ndarray:
-    """Words (n, words) as float32 +1 and -1 (n, 64 * words), bit 0 of word 0 first."""
-    packed = np.ascontiguousarray(words).view(np.uint8)
-    return _SIGNS[packed].reshape(len(words), -1)
-
-
-def _pixels(source: np.ndarray, shape: Tuple[int, ...]) -> np.ndarray:
-    """Picture words as v = 2p - 255, float32 of `shape` (batch, height, width, 3)."""
-    batch, height, width, channels = shape
-    packed = np.ascontiguousarray(source).view(np.uint8).reshape(batch, -1, 4)
-    pixels = packed[:, :height * width, :channels].reshape(shape)
-    return 2 * pixels.astype(np.float32) - 255
-
-
-def _picture_taps(weights: np.ndarray) -> Callable[[int], np.ndarray]:
-    """FP_CONV's weights, by tap: (outputs, 3) float32."""
-    signs = _SIGNS[weights.view(np.uint8)].reshape(-1, 32)
-    taps = signs[:, :9 * PICTURE_CHANNELS].reshape(-1, 9, PICTURE_CHANNELS)
-    return lambda tap: taps[:, tap]
-
-
-def _binary_taps(weights: np.ndarray, stage: Stage) -> Callable[[int], np.ndarray]:
-    """BIN_CONV's weights, by tap: (outputs, channels) float32."""
-    taps = weights.reshape(stage.outputs, 9, -1)
-    return lambda tap: _signs(taps[:, tap])
+def _pool(sums: np.ndarray) -> np.ndarray:
+    """The largest of each 2 x 2 sums: any of four reaches t exactly when their largest does."""
+    rows = np.maximum(sums[:, 0::2], sums[:, 1::2])
+    return np.maximum(rows[:, :, 0::2], rows[:, :, 1::2])
 
 
 def _decode_thresholds(words: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
-    """t (outputs,) int16 and flip (outputs,) bool."""
+    """Give t (outputs,) int16 and flip (outputs,) bool."""
     packed = words.view("<u4")
     return packed.astype(np.uint16).view(np.int16), (packed >> 16 & 1).astype(bool)
 

@@ -6,7 +6,7 @@ to its end within the register write that starts it, and all cycle counters read
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple, Union
 
 import numpy as np
 
@@ -14,9 +14,10 @@ from pynq_bnn import registers
 from pynq_bnn.devices import Device
 from pynq_bnn.devices.buffer import Buffer
 from pynq_bnn.devices.datapath import compute
-from pynq_bnn.devices.dram import WORD, WORD_BYTES, AxiFault, Dram
+from pynq_bnn.devices.dram import WORD_BYTES, AxiFault, Dram
+from pynq_bnn.devices.memories import Memories
 from pynq_bnn.devices.register_file import Mmio, RegisterFile
-from pynq_bnn.devices.stages import PICTURE_BYTES, SUMS_BYTES, Limits, Stage, check
+from pynq_bnn.devices.stages import Limits, Stage, check
 
 NO_STEP = 0xFFFF
 """ERROR.STEP outside a program."""
@@ -74,16 +75,8 @@ class ModelDevice(Device):
         self.limits = Limits.from_registers(self.registers)
         if self.limits.batch < 1:
             raise ValueError("a device takes batches of at least 1 image")
-        images = self.limits.batch
-        self._input = np.zeros(images * PICTURE_BYTES // WORD_BYTES, WORD)
-        self._slots: Dict[int, np.ndarray] = {
-            buffer: np.zeros((images, slot_bytes // WORD_BYTES), WORD)
-            for buffer, slot_bytes in ((registers.FMAP_A, self.limits.fmap_bits // 8),
-                                       (registers.FMAP_B, self.limits.fmap_bits // 8),
-                                       (registers.SUMS, SUMS_BYTES))}
-        self._parameters = np.zeros(0, WORD)
+        self._memories = Memories(self.limits)
         self._busy = self._done = self._hang = False
-        self._stuck: List[Tuple[int, int, int, int, int]] = []
 
     # The device's interface.
 
@@ -107,12 +100,7 @@ class ModelDevice(Device):
 
     def stick(self, buffer: int, image: int, word: int, bit: int, value: int) -> None:
         """Stick a bit of a feature-map buffer (FMAP_A, FMAP_B) at 0 or 1, from its next write."""
-        if buffer not in (registers.FMAP_A, registers.FMAP_B):
-            raise ValueError(f"buffer {buffer} is no feature-map buffer")
-        images, words = self._slots[buffer].shape
-        if not (0 <= image < images and 0 <= word < words and 0 <= bit < 64 and value in (0, 1)):
-            raise ValueError(f"no bit {bit} of word {word} of image {image} to stick at {value}")
-        self._stuck.append((buffer, image, word, bit, value))
+        self._memories.stick(buffer, image, word, bit, value)
 
     def hang(self) -> None:
         """Let the next stage never end: BUSY stays 1 until CONTROL.RESET, which mends it."""
@@ -120,7 +108,7 @@ class ModelDevice(Device):
 
     def clear_faults(self) -> None:
         """Mend stuck bits, a hang to come, and the memory's faults."""
-        self._stuck.clear()
+        self._memories.unstick()
         self._hang = False
         self.dram.clear_faults()
 
@@ -142,7 +130,7 @@ class ModelDevice(Device):
 
     def _reset(self) -> None:
         self.registers.reset()
-        self._parameters = np.zeros(0, WORD)
+        self._memories.clear_parameters()
         self._busy = self._done = self._hang = False
 
     def _start(self, kind: int, action: Callable[[], None]) -> None:
@@ -167,7 +155,7 @@ class ModelDevice(Device):
     def _show_status(self) -> None:
         self.registers.set("STATUS", registers.encode(
             "STATUS", BUSY=self._busy, DONE=self._done,
-            ERROR=self.registers.get("ERROR") != 0, LOADING=len(self._parameters) > 0))
+            ERROR=self.registers.get("ERROR") != 0, LOADING=self._memories.parameter_words > 0))
 
     # The sequencer.
 
@@ -187,7 +175,7 @@ class ModelDevice(Device):
             raise _Fault(registers.ERROR_PROGRAM, 0, 0, registers.offset("PROGRAM_STEPS"))
         for step in range(steps):
             self._take_step(step, address + step * WORD_BYTES)
-        if len(self._parameters):
+        if self._memories.parameter_words:
             raise _Fault(registers.ERROR_LEFTOVER, 0, steps - 1)
 
     def _take_step(self, step: int, address: int) -> None:
@@ -231,38 +219,31 @@ class ModelDevice(Device):
     # The stages.
 
     def _load(self, stage: Stage) -> None:
+        count = stage.dma_bytes // WORD_BYTES
         if stage.moves_parameters:
-            words = self.dram.read_words(stage.dma_address, stage.dma_bytes // WORD_BYTES)
-            self._parameters = np.concatenate([self._parameters, words])
+            self._memories.append_parameters(self.dram.read_words(stage.dma_address, count))
         else:
-            count = stage.batch * stage.dma_bytes // WORD_BYTES
-            self._input[:count] = self.dram.read_words(stage.dma_address, count)
+            words = self.dram.read_words(stage.dma_address, stage.batch * count)
+            self._memories.write_input(words)
 
     def _store(self, stage: Stage, step: int) -> None:
         count = stage.dma_bytes // WORD_BYTES
         if stage.moves_parameters:
             words = self._take_parameters(count, stage, step)
         else:
-            words = self._slots[stage.source][:stage.batch, :count].reshape(-1)
+            words = self._memories.read(stage.source, stage.batch, count).reshape(-1)
         self.dram.write_words(stage.dma_address, words)
 
     def _compute(self, stage: Stage, step: int) -> None:
         parameters = self._take_parameters(stage.parameter_words, stage, step)
-        count = stage.in_words
         if stage.kind == registers.FP_CONV:
-            source = self._input[:stage.batch * count].reshape(stage.batch, count)
+            source = self._memories.read_input(stage.batch, stage.in_words)
         else:
-            source = self._slots[stage.source][:stage.batch, :count]
-        result = compute(stage, source, parameters)
-        self._slots[stage.target][:stage.batch, :result.shape[1]] = result
-        for buffer, image, word, bit, value in self._stuck:
-            if buffer == stage.target:
-                cell = self._slots[buffer][image]
-                mask = 1 << bit
-                cell[word] = int(cell[word]) | mask if value else int(cell[word]) & ~mask
+            source = self._memories.read(stage.source, stage.batch, stage.in_words)
+        self._memories.write(stage.target, compute(stage, source, parameters))
 
     def _take_parameters(self, count: int, stage: Stage, step: int) -> np.ndarray:
-        if count > len(self._parameters):
+        words = self._memories.take_parameters(count)
+        if words is None:
             raise _Fault(registers.ERROR_UNDERRUN, stage.kind, step)
-        taken, self._parameters = self._parameters[:count], self._parameters[count:]
-        return taken
+        return words

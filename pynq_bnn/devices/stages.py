@@ -31,8 +31,6 @@ from pynq_bnn.registers import (
 
 PICTURE_CHANNELS = 3
 CHANNEL_STEP = 64
-PICTURE_BYTES = 4096
-"""The input buffer's room for each image of the largest batch: 32 x 32 pixels."""
 SUMS_BYTES = 128
 """The sums' room for each image: 64 int16."""
 BLOCK_WORDS = 8
@@ -51,6 +49,11 @@ class Limits:
     inputs: int
     batch: int
     fmap_bits: int
+
+    @property
+    def picture_bytes(self) -> int:
+        """The input buffer's room for each image of the largest batch, 4 bytes a pixel."""
+        return -(-self.side ** 2 // 2) * WORD_BYTES
 
     @classmethod
     def from_registers(cls, file: RegisterFile) -> Limits:
@@ -97,7 +100,7 @@ class Stage:
     @property
     def moves_parameters(self) -> bool:
         """A LOAD or STORE of the parameter stream, which knows no images."""
-        return self.is_dma and PARAMS == (self.target if self.kind == LOAD else self.source)
+        return self.is_dma and (self.target if self.kind == LOAD else self.source) == PARAMS
 
     @property
     def sum_height(self) -> int:
@@ -206,7 +209,7 @@ def _size_fits(stage: Stage, limits: Limits) -> bool:
     if stage.moves_parameters:
         return True
     if stage.kind == LOAD:
-        return stage.batch * stage.dma_bytes <= limits.batch * PICTURE_BYTES
+        return stage.batch * stage.dma_bytes <= limits.batch * limits.picture_bytes
     if stage.kind == STORE:
         slot_bits = SUMS_BYTES * 8 if stage.source == SUMS else limits.fmap_bits
         return stage.dma_bytes * 8 <= slot_bits

@@ -1,0 +1,63 @@
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from host_ref.training.loop import CHECKPOINT, HISTORY, Recipe, Trainer, split
+
+RECIPE = Recipe(epochs=3, batch=20, validation=40, precision="float32")
+
+
+def trainer(tiny, pictures, folder, recipe=RECIPE):
+    return Trainer(tiny, recipe, split(*pictures, recipe), folder)
+
+
+def test_split_holds_out_the_same_pictures_and_loses_none(pictures):
+    images, labels = pictures
+    first, again = split(images, labels, RECIPE), split(images, labels, RECIPE)
+    assert len(first.held_images) == 40
+    assert len(first.train_images) == len(images) - 40
+    assert (first.held_images == again.held_images).all()
+    together = sorted(image.tobytes() for image in [*first.train_images, *first.held_images])
+    assert together == sorted(image.tobytes() for image in images)
+
+
+def test_it_learns(tiny, pictures, tmp_path):
+    run = trainer(tiny, pictures, tmp_path, replace(RECIPE, epochs=8))
+    untrained = run.validate()
+    run.run(progress=False)
+    assert run.history[-1]["loss"] < run.history[0]["loss"]
+    assert run.validate() > untrained + 0.2
+
+
+def test_an_interrupted_run_ends_as_an_unbroken_one(tiny, pictures, tmp_path):
+    whole = trainer(tiny, pictures, tmp_path / "whole")
+    whole.run(progress=False)
+    part = trainer(tiny, pictures, tmp_path / "part")
+    part.recipe = replace(RECIPE, epochs=1)  # as if killed after the first epoch ...
+    part._scale = lambda step: Trainer._scale(whole, step)  # ... of the same schedule
+    part.run(progress=False)
+    part.recipe = RECIPE
+    part.save()
+    resumed = trainer(tiny, pictures, tmp_path / "part")
+    assert resumed.epoch == 1
+    resumed.run(progress=False)
+    for expected, got in zip(whole.model.state_dict().values(),
+                             resumed.model.state_dict().values()):
+        assert torch.equal(expected, got)
+    lines = (tmp_path / "part" / HISTORY).read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == [1, 2, 3]
+
+
+def test_another_recipe_does_not_continue_a_checkpoint(tiny, pictures, tmp_path):
+    trainer(tiny, pictures, tmp_path).save()
+    assert (tmp_path / CHECKPOINT).is_file()
+    with pytest.raises(ValueError, match="made by another recipe"):
+        trainer(tiny, pictures, tmp_path, replace(RECIPE, batch=40))
+
+
+def test_latent_weights_stay_within_one(tiny, pictures, tmp_path):
+    run = trainer(tiny, pictures, tmp_path, replace(RECIPE, epochs=1, weight_rate=1.0))
+    run.run(progress=False)
+    assert max(float(latent.detach().abs().max()) for latent in run.model.latent) == 1.0

@@ -1,0 +1,23 @@
+"""Every notebook runs from top to bottom off the board."""
+
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+
+
+def test_there_are_notebooks():
+    assert NOTEBOOKS
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_runs(path, monkeypatch):
+    nbformat = pytest.importorskip("nbformat")
+    nbclient = pytest.importorskip("nbclient")
+    monkeypatch.setenv("PYNQ_BNN_DEVICE", "model")
+    notebook = nbformat.read(str(path), as_version=4)
+    assert not any(cell.get("outputs") for cell in notebook.cells), "clear the outputs first"
+    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3",
+                            resources={"metadata": {"path": str(FOLDER)}}).execute()

@@ -1,0 +1,170 @@
+"""Every error code, with its step, its stage and its address; and that the device runs again."""
+
+import pytest
+
+from pynq_bnn import registers as r
+
+STOPPED = {"BUSY": 0, "DONE": 0, "ERROR": 1, "LOADING": 0}
+NO_STEP = 0xFFFF
+FC = {"source": r.FMAP_A, "target": r.FMAP_B, "shape": (1, 1, 64), "OUTPUTS": 64}
+LAST = {"source": r.FMAP_A, "target": r.SUMS, "shape": (1, 1, 64), "OUTPUTS": 2}
+
+
+def assert_runs(rig):
+    """The device computes after a reset: 64 products of +1 make a sum of 64."""
+    rig.device.clear_faults()
+    rig.reset()
+    rig.load_parameters([0] * 96)
+    rig.stage(r.BIN_FC, **FC)
+    rig.load_parameters([0] * 8)
+    rig.stage(r.LAST, **{**LAST, "source": r.FMAP_B})
+    assert rig.stored(r.SUMS, 1)[0] & 0xFFFF in (64, 0xFFC0)
+
+
+REFUSED = [
+    ("STAGE", 0, {}), ("STAGE", 9, {}),
+    ("BUFFER", r.BIN_FC, {**FC, "target": r.FMAP_A}),
+    ("SHAPE", r.BIN_FC, {**FC, "OUTPUTS": 65}),
+    ("SIZE", r.STORE, {"source": r.SUMS, "DMA_BYTES": 136, "DMA_ADDRESS": 4}),
+    ("ADDRESS", r.STORE, {"source": r.SUMS, "DMA_BYTES": 8, "DMA_ADDRESS": 0x1234}),
+    ("ADDRESS", r.LOAD, {"target": r.PARAMS, "DMA_BYTES": 0, "DMA_ADDRESS": 0x1000}),
+    ("UNDERRUN", r.BIN_FC, FC), ("UNDERRUN", r.LAST, LAST),
+    ("UNDERRUN", r.STORE, {"source": r.PARAMS, "DMA_BYTES": 8, "DMA_ADDRESS": 0x10000000}),
+    ("READ", r.LOAD, {"target": r.INPUT, "DMA_BYTES": 8, "DMA_ADDRESS": 0x2000}),
+    ("WRITE", r.STORE, {"source": r.SUMS, "DMA_BYTES": 8, "DMA_ADDRESS": 0x2000}),
+]
+
+
+@pytest.mark.parametrize("name, kind, values", REFUSED)
+def test_in_stepped_mode(rig, name, kind, values):
+    assert rig.stage(kind, **values) == STOPPED
+    address = values["DMA_ADDRESS"] if name in ("ADDRESS", "READ", "WRITE") else 0
+    assert rig.error() == (name, kind, NO_STEP, address)
+    assert rig.read("STAGES") == 0
+    assert_runs(rig)
+
+
+@pytest.mark.parametrize("name, kind, values", REFUSED)
+def test_in_a_program(rig, name, kind, values):
+    stage = rig.stage_registers(kind, **values)
+    assert rig.run({"BATCH": 1}, stage, {"BATCH": 2}) == STOPPED
+    address = values["DMA_ADDRESS"] if name in ("ADDRESS", "READ", "WRITE") else 0
+    assert rig.error() == (name, kind, len(stage), address)
+    assert rig.read("STEP") == 1 + len(stage)
+    assert rig.read("BATCH") == 1
+    assert_runs(rig)
+
+
+def test_the_word_at_which_the_memory_fails(rig):
+    address = rig.place([0] * 100)
+    rig.dram.fail(address + 8 * 42, response="DECERR")
+    rig.load_parameters([1])
+    rig.stage(r.LOAD, target=r.PARAMS, DMA_ADDRESS=address, DMA_BYTES=800)
+    assert rig.error() == ("READ", r.LOAD, NO_STEP, address + 8 * 42)
+    assert_runs(rig)
+    rig.dram.fail(address + 8 * 9, on="write")
+    rig.stage(r.STORE, source=r.FMAP_A, DMA_ADDRESS=address, DMA_BYTES=40, BATCH=2)
+    assert rig.error() == ("WRITE", r.STORE, NO_STEP, address + 8 * 9)
+    assert_runs(rig)
+
+
+def test_a_run_off_the_end_of_memory(rig):
+    end = rig.dram.base + rig.dram.size_bytes
+    rig.stage(r.LOAD, target=r.PARAMS, DMA_ADDRESS=end - 16, DMA_BYTES=0xFFFFFFF8)
+    assert rig.error() == ("READ", r.LOAD, NO_STEP, end)
+
+
+@pytest.mark.parametrize("offset", [0x040, 0x050, 0x07C, 0x0A0, 0x082, 0x1080, 0xFFFFFFFF])
+def test_a_program_writes_stage_registers_alone(rig, offset):
+    batch = r.offset("BATCH") | 2 << 32
+    assert rig.run_words([batch, batch, offset | 3 << 32, batch]) == STOPPED
+    assert rig.error() == ("PROGRAM", 0, 2, offset)
+    assert rig.read("STEP") == 2
+    assert rig.read("PROGRAM_STEPS") == 4
+
+
+@pytest.mark.parametrize("steps", [0, 257, 0xFFFFFFFF])
+def test_a_program_of_no_or_too_many_steps(rig, steps):
+    address = rig.place([r.offset("BATCH") | 2 << 32] * 257)
+    rig.write(PROGRAM_ADDRESS=address, PROGRAM_STEPS=steps, CONTROL=1)
+    assert rig.fields("STATUS") == STOPPED
+    assert rig.error() == ("PROGRAM", 0, 0, r.offset("PROGRAM_STEPS"))
+    assert rig.read("BATCH") == 1
+    rig.reset()
+    rig.write(PROGRAM_ADDRESS=address, PROGRAM_STEPS=256, CONTROL=1)
+    assert (rig.fields("STATUS")["DONE"], rig.read("BATCH"), rig.read("STEP")) == (1, 2, 256)
+
+
+def test_a_program_that_cannot_be_fetched(rig):
+    rig.write(PROGRAM_ADDRESS=0x10000004, PROGRAM_STEPS=1, CONTROL=1)
+    assert rig.error() == ("ADDRESS", 0, 0, 0x10000004)
+    rig.reset()
+    address = rig.place([r.offset("BATCH") | n << 32 for n in range(5)])
+    rig.dram.fail(address + 24)
+    rig.write(PROGRAM_ADDRESS=address, PROGRAM_STEPS=5, CONTROL=1)
+    assert rig.error() == ("READ", 0, 3, address + 24)
+    assert (rig.read("STEP"), rig.read("BATCH")) == (3, 2)
+    assert_runs(rig)
+
+
+def test_parameters_left_over_in_a_program(rig):
+    address = rig.place([0] * 9)
+    load = rig.stage_registers(r.LOAD, target=r.PARAMS, DMA_ADDRESS=address, DMA_BYTES=72)
+    last = rig.stage_registers(r.LAST, **LAST)
+    assert rig.run(load, last) == {**STOPPED, "LOADING": 1}
+    assert rig.error() == ("LEFTOVER", 0, len(load) + len(last) - 1, 0)
+    assert rig.read("STAGES") == 2
+    assert_runs(rig)
+
+
+def test_the_first_error_stays_and_nothing_starts_after_it(rig):
+    rig.stage(9)
+    reads = rig.dram.bytes_read
+    rig.load_parameters([0])
+    rig.run({"BATCH": 2})
+    assert rig.error() == ("STAGE", 9, NO_STEP, 0)
+    assert (rig.dram.bytes_read, rig.read("STAGE"), rig.read("STAGES")) == (reads, 9, 0)
+    assert_runs(rig)
+
+
+def test_done_falls_with_an_error_after_a_success(rig):
+    assert rig.load_parameters([0])["DONE"] == 1
+    assert rig.stage(9) == {**STOPPED, "LOADING": 1}
+
+
+def test_a_hung_stage_stays_busy_until_reset(rig):
+    rig.load_parameters([0] * 8)
+    rig.device.hang()
+    busy = {"BUSY": 1, "DONE": 0, "ERROR": 0, "LOADING": 1}
+    assert rig.stage(r.LAST, **LAST) == busy
+    rig.write(OUTPUTS=3, CONTROL=0, PROGRAM_STEPS=7)
+    assert rig.fields("STATUS") == busy
+    assert (rig.read("OUTPUTS"), rig.read("PROGRAM_STEPS")) == (2, 7)
+    rig.reset()
+    assert rig.fields("STATUS") == {**busy, "BUSY": 0, "LOADING": 0}
+    assert_runs(rig)
+
+
+def test_a_hung_program_shows_how_far_it_came(rig):
+    rig.device.hang()
+    stage = rig.stage_registers(r.LAST, **LAST)
+    assert rig.run({"BATCH": 1}, stage, {"BATCH": 2})["BUSY"] == 1
+    assert (rig.read("STEP"), rig.read("STAGES")) == (1 + len(stage), 0)
+    assert_runs(rig)
+
+
+def test_a_start_while_busy(rig):
+    for write, stage in (({"CONTROL": 1}, 0), ({"STAGE": r.STORE}, r.STORE)):
+        rig.device.hang()
+        rig.stage(r.LAST, **LAST)
+        rig.write(**write)
+        assert rig.fields("STATUS") == STOPPED
+        assert rig.error() == ("BUSY", stage, NO_STEP, 0)
+        assert rig.read("STAGE") == r.LAST
+        assert_runs(rig)
+
+
+def test_reset_goes_before_run(rig):
+    rig.write(PROGRAM_ADDRESS=rig.place([0]), PROGRAM_STEPS=1, CONTROL=3)
+    assert rig.fields("STATUS") == dict.fromkeys(STOPPED, 0)
+    assert rig.read("PROGRAM_STEPS") == 0

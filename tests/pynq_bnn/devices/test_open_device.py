@@ -1,0 +1,70 @@
+import sys
+import types
+
+import pytest
+
+from pynq_bnn import devices
+from pynq_bnn.devices import open_device
+from pynq_bnn.devices.model import ModelDevice
+from pynq_bnn.errors import BnnError, DeviceError
+
+
+class FakeBoardDevice(devices.Device):
+    name = "board"
+
+
+@pytest.fixture(autouse=True)
+def no_variable(monkeypatch):
+    monkeypatch.delenv("PYNQ_BNN_DEVICE", raising=False)
+
+
+@pytest.fixture
+def board(monkeypatch):
+    """A stand-in for the module that needs a board; `on_board` says whether this is one."""
+    module = types.ModuleType("pynq_bnn.devices.board")
+    module.on_board = False
+    module.running_on_board = lambda: module.on_board
+    module.BoardDevice = FakeBoardDevice
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(devices, "board", module, raising=False)
+    return module
+
+
+def test_the_default_is_the_model_off_the_board(board):
+    with open_device() as device:
+        assert isinstance(device, ModelDevice)
+        assert device.name == "model"
+
+
+def test_the_default_is_the_board_on_one(board):
+    board.on_board = True
+    assert isinstance(open_device(), FakeBoardDevice)
+
+
+def test_a_name_decides(board, monkeypatch):
+    board.on_board = True
+    assert isinstance(open_device("model"), ModelDevice)
+    board.on_board = False
+    monkeypatch.setenv("PYNQ_BNN_DEVICE", "model")
+    assert isinstance(open_device("board"), FakeBoardDevice)
+
+
+def test_the_variable_decides_without_a_name(board, monkeypatch):
+    monkeypatch.setenv("PYNQ_BNN_DEVICE", "board")
+    assert isinstance(open_device(), FakeBoardDevice)
+    monkeypatch.setenv("PYNQ_BNN_DEVICE", "")
+    assert isinstance(open_device(), ModelDevice)
+
+
+def test_the_rtl_comes_later():
+    with pytest.raises(DeviceError, match=r"rtl.*later release.*'model'.*'board'"):
+        open_device("rtl")
+
+
+def test_an_unknown_name_gets_the_choices(monkeypatch):
+    with pytest.raises(BnnError, match="'modle': choose one of model, rtl, board") as error:
+        open_device("modle")
+    assert isinstance(error.value, ValueError)
+    monkeypatch.setenv("PYNQ_BNN_DEVICE", "fpga")
+    with pytest.raises(ValueError, match="'fpga' in the environment variable PYNQ_BNN_DEVICE"):
+        open_device()
