@@ -2,8 +2,8 @@
 
 Sums are float32 matrix products: every partial sum is an integer below 2**24, which float32 holds
 exactly in whatever order BLAS adds.  On one core BLAS and numpy 2's popcount over packed bits take
-the same time, and BLAS uses all cores; numpy 1 has no popcount, and there packed bits take ten times
-as long (benchmarks/host_ref_throughput.py).
+about the same time, and BLAS can use more cores; numpy 1 has no popcount, and there packed bits
+take over ten times as long (benchmarks/host_ref_throughput.py).
 """
 
 from __future__ import annotations

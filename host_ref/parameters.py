@@ -132,10 +132,11 @@ def load(path: Union[str, Path]) -> Parameters:
 def known_answer_picture(height: int, width: int) -> np.ndarray:
     """The picture of the known-answer test, uint8 (height, width, 3).
 
-    Channel c of the pixel in row y, column x is (37·y² + 59·x + 11·x·y + 101·c) mod 256.
+    Channel c of the pixel in row y, column x is (59·x + 71·y + 10·x·y + 101·c) mod 256: at 32 x 32
+    every value comes up in every channel.
     """
     y, x, c = np.ogrid[:height, :width, :3]
-    return ((37 * y * y + 59 * x + 11 * x * y + 101 * c) % 256).astype(np.uint8)
+    return ((59 * x + 71 * y + 10 * x * y + 101 * c) % 256).astype(np.uint8)
 
 
 def _header(parameters: Parameters) -> Dict[str, Any]:
@@ -205,7 +206,7 @@ def _parse_header(found: Dict[str, Any]) -> Dict[str, Any]:
     try:
         header = json.loads(found["header"].tobytes().decode())
         version = int(header["format"])
-    except (KeyError, AttributeError, TypeError, ValueError):
+    except (KeyError, AttributeError, TypeError, ValueError, OverflowError):
         raise ParameterError("no readable header: not a parameter file") from None
     if version != FORMAT_VERSION:
         raise ParameterError(f"format version {version}, but this reader's is {FORMAT_VERSION}: "

@@ -10,6 +10,7 @@ import argparse
 import json
 import logging
 import math
+import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -77,8 +78,8 @@ def _figure(text: str) -> Path:
     path = Path(text)
     if path.suffix.lower() not in FIGURE_SUFFIXES:
         raise argparse.ArgumentTypeError(f"{text!r} ends in none of {', '.join(FIGURE_SUFFIXES)}")
-    if not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(f"there is no folder {str(path.parent)!r}")
+    if not os.access(str(path.parent), os.W_OK):
+        raise argparse.ArgumentTypeError(f"no folder {str(path.parent)!r} to write in")
     if find_spec("matplotlib") is None:
         raise argparse.ArgumentTypeError("needs matplotlib: pip install matplotlib")
     return path

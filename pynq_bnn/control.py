@@ -14,7 +14,7 @@ from pynq_bnn import registers
 from pynq_bnn.errors import DeviceError, DeviceTimeout
 from pynq_bnn.program import Step
 
-FIRST_PAUSE_S = 50e-6
+FIRST_PAUSE_S = 100e-6
 LONGEST_PAUSE_S = 5e-3
 _SHOWN = ("STATUS", "ERROR", "ERROR_ADDRESS", "STEP", "STAGES", "PROGRAM_ADDRESS", "PROGRAM_STEPS",
           "STAGE", "DMA_ADDRESS", "DMA_BYTES", "BUFFERS", "SHAPE", "OUTPUTS", "MODE", "BATCH")

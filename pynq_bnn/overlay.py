@@ -1,7 +1,7 @@
 """The accelerator as PYNQ sees it: an Overlay that sets its clock right, and the IP's driver.
 
-The one module that imports PYNQ.  Its entry point in the group ``pynq.lib`` binds the driver in
-every overlay that holds our IP, whichever class loads it.
+Importing it imports PYNQ: the package does so when a board is opened, not before.  Its entry point
+in the group ``pynq.lib`` binds the driver in every overlay that holds our IP.
 """
 
 from __future__ import annotations

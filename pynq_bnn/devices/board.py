@@ -90,7 +90,7 @@ class BoardDevice(Device):
     def __init__(self, driver: Optional[BnnDriver] = None) -> None:
         self._driver = _download() if driver is None else driver
         self.mmio = self._driver.mmio
-        self.clock_mhz = self._driver.clock_mhz
+        self.clock_mhz = self._driver.clock_mhz  # kept: every read maps the clock registers anew
 
     def allocate(self, shape: Union[int, Tuple[int, ...]], dtype: Any) -> Any:
         import pynq
@@ -117,11 +117,11 @@ class BoardDevice(Device):
     def describe(self) -> Dict[str, Any]:
         import pynq
 
-        bitstream = Path(self._driver.device.bitfile_name)
+        board, bitstream = this_board(), Path(self._driver.device.bitfile_name)
         return {
             "device": self.name,
-            "board": this_board().name,
-            "part": this_board().part,
+            "board": board.name,
+            "part": board.part,
             "bitstream": str(bitstream),
             "bitstream_sha256": hashlib.sha256(bitstream.read_bytes()).hexdigest(),
             "clock_mhz": self.clock_mhz,

@@ -21,6 +21,8 @@ from pynq_bnn.devices.stages import Limits, Stage, check
 
 NO_STEP = 0xFFFF
 """ERROR.STEP outside a program."""
+SEQUENCER = 0
+"""ERROR.STAGE when the sequencer itself is at fault."""
 
 _PROGRAMMABLE = {registers.offset(name): name for name in registers.PROGRAMMABLE}
 
@@ -29,7 +31,7 @@ class _Fault(Exception):
     """What stops the accelerator: the contents of ERROR and ERROR_ADDRESS."""
 
     def __init__(self, code: int, stage: int, step: int, address: int = 0) -> None:
-        super().__init__(f"error {code} of stage {stage} in step {step} at 0x{address:X}")
+        super().__init__(f"error {code} of stage {stage} in step {step} at 0x{address:08X}")
         self.code, self.stage, self.step, self.address = code, stage, step, address
 
 
@@ -120,7 +122,7 @@ class ModelDevice(Device):
             if action["RESET"]:
                 self._reset()
             elif action["RUN"]:
-                self._start(registers.ERROR_NONE, self._run_program)
+                self._start(SEQUENCER, self._run_program)
         elif name == "STAGE":
             kind = registers.decode(name, value)["KIND"]
             self._start(kind, lambda: self._stepped_stage(value))
@@ -134,7 +136,7 @@ class ModelDevice(Device):
         self._busy = self._done = self._hang = False
 
     def _start(self, kind: int, action: Callable[[], None]) -> None:
-        """Run a stage of `kind`, or a program (kind 0), unless the accelerator can't now."""
+        """Run a stage of `kind`, or a program, unless the accelerator stands or is busy."""
         if self.registers.get("ERROR"):
             return
         try:
@@ -170,23 +172,24 @@ class ModelDevice(Device):
         for entry in range(registers.LOG_ENTRIES):
             self.registers.set("LOG_KIND", 0, entry)
         if address % WORD_BYTES:
-            raise _Fault(registers.ERROR_ADDRESS, 0, 0, address)
+            raise _Fault(registers.ERROR_ADDRESS, SEQUENCER, 0, address)
         if not 1 <= steps <= self.registers.fields("CAP_PROGRAM")["STEPS"]:
-            raise _Fault(registers.ERROR_PROGRAM, 0, 0, registers.offset("PROGRAM_STEPS"))
+            raise _Fault(registers.ERROR_PROGRAM, SEQUENCER, 0,
+                         registers.offset("PROGRAM_STEPS"))
         for step in range(steps):
             self._take_step(step, address + step * WORD_BYTES)
         if self._memories.parameter_words:
-            raise _Fault(registers.ERROR_LEFTOVER, 0, steps - 1)
+            raise _Fault(registers.ERROR_LEFTOVER, SEQUENCER, steps - 1)
 
     def _take_step(self, step: int, address: int) -> None:
         try:
             word = int(self.dram.read_words(address, 1)[0])
         except AxiFault as fault:
-            raise _Fault(registers.ERROR_READ, 0, step, fault.address) from None
+            raise _Fault(registers.ERROR_READ, SEQUENCER, step, fault.address) from None
         offset, value = word & 0xFFFFFFFF, word >> 32
         name = _PROGRAMMABLE.get(offset)
         if name is None:
-            raise _Fault(registers.ERROR_PROGRAM, 0, step, offset)
+            raise _Fault(registers.ERROR_PROGRAM, SEQUENCER, step, offset)
         self.registers.set(name, value)
         self.registers.set("STEP", step + 1)
         if name == "STAGE":

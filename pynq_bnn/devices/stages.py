@@ -37,6 +37,7 @@ BLOCK_WORDS = 8
 """Each layer fills whole blocks of the parameter stream."""
 
 _MAPS = (FMAP_A, FMAP_B)
+_CONVS = (FP_CONV, BIN_CONV)
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Stage:
     def from_registers(cls, file: RegisterFile) -> Stage:
         kind = file.fields("STAGE")["KIND"]
         buffers, shape, mode = file.fields("BUFFERS"), file.fields("SHAPE"), file.fields("MODE")
-        conv = kind in (FP_CONV, BIN_CONV)
+        conv = kind in _CONVS
         return cls(kind, buffers["SOURCE"], buffers["TARGET"], shape["HEIGHT"], shape["WIDTH"],
                    shape["CHANNELS"], file.get("OUTPUTS"),
                    mode["PADDING"] if conv else PAD_ZERO, conv and bool(mode["POOL"]),
@@ -91,7 +92,7 @@ class Stage:
 
     @property
     def is_conv(self) -> bool:
-        return self.kind in (FP_CONV, BIN_CONV)
+        return self.kind in _CONVS
 
     @property
     def is_dma(self) -> bool:

@@ -1,0 +1,96 @@
+"""What several test files share: a network that loads in milliseconds, and a device to break."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from host_ref import network as net
+from host_ref.cifar10 import CLASSES
+from host_ref.parameters import VALUES, Parameters
+from host_ref.random_networks import random_parameters
+from pynq_bnn import Classifier, packing
+from pynq_bnn.devices.dram import Dram
+from pynq_bnn.devices.model import ModelDevice
+
+SMALL = net.Network.from_description({"height": 8, "width": 10, "layers": [
+    {"name": "conv1", "kind": net.FP_CONV, "outputs": 64, "padding": net.ZERO, "pool": False},
+    {"name": "conv2", "kind": net.BIN_CONV, "outputs": 128, "padding": net.ONE, "pool": True},
+    {"name": "conv3", "kind": net.BIN_CONV, "outputs": 64, "padding": net.NONE, "pool": False},
+    {"name": "fc1", "kind": net.BIN_FC, "outputs": 128},
+    {"name": "last", "kind": net.LAST, "outputs": 10}]})
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(20)
+
+
+@pytest.fixture(scope="session")
+def parameters():
+    """Random parameters of a small network with every kind of layer and every padding."""
+    drawn = random_parameters(SMALL, np.random.default_rng(5))
+    return Parameters(SMALL, drawn.layers, CLASSES, "small",
+                      {"size": [8, 10], "crop": "center", "values": VALUES})
+
+
+@pytest.fixture
+def pictures(rng):
+    """Nine different pictures of the small network's size: more than two batches."""
+    return rng.integers(0, 256, (9, 8, 10, 3)).astype(np.uint8)
+
+
+@pytest.fixture
+def device():
+    return ModelDevice(batch=4, dram=Dram(4 << 20))
+
+
+@pytest.fixture
+def classifier(parameters, device):
+    with Classifier(parameters, device) as classifier:
+        yield classifier
+
+
+@pytest.fixture
+def in_dram():
+    """A function that finds words in a device's memory: the address of the first such place.
+
+    Of parameters a second copy may lie behind: what the driver last read back.
+    """
+
+    def find(device, words):
+        place = device.dram.memory.tobytes().find(np.ascontiguousarray(words).tobytes())
+        assert place >= 0, "not in memory"
+        return device.dram.base + place
+
+    return find
+
+
+@pytest.fixture
+def flip_weight(in_dram):
+    """A function that flips one weight of a loaded network in the device's memory.
+
+    `place` is (output, ky, kx, input) of a convolution, (output, input) of an FC layer.
+    """
+
+    def flip(device, parameters, index, place):
+        layer = parameters.network.layers[index]
+        stream = packing.pack_parameters(parameters)
+        bits_each = 32 if layer.kind == net.FP_CONV else layer.taps
+        bit = 0 if layer.kind == net.LAST else 32 * layer.out_channels
+        bit += place[0] * bits_each
+        bit += int(np.ravel_multi_index(place[1:], layer.weight_shape[1:]))
+        address = in_dram(device, stream.words) + 8 * (stream.spans[index].start + bit // 64)
+        device.dram.flip_bit(address, bit % 64)
+
+    return flip
+
+
+@pytest.fixture(scope="session")
+def cifar10():
+    """The folder of CIFAR-10's binary version, from the environment."""
+    folder = os.environ.get("PYNQ_BNN_CIFAR10")
+    if not folder:
+        pytest.skip("set PYNQ_BNN_CIFAR10 to the folder of CIFAR-10's binary version")
+    return Path(folder)
