@@ -34,7 +34,7 @@ def random_parameters(network: net.Network, rng: np.random.Generator) -> Paramet
     layers = tuple(_random_layer(layer, rng) for layer in network.layers)
     return Parameters(
         network, layers, [f"class {number}" for number in range(network.classes)], "random",
-        {"size": [network.height, network.width], "crop": "center", "values": VALUES})
+        {"size": [network.height, network.width], "crop": "centre", "values": VALUES})
 
 
 def _random_description(rng: np.random.Generator) -> Dict[str, Any]:

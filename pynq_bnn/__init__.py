@@ -28,7 +28,12 @@ __all__ = ["__version__", *sorted(_HOMES)]
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+        try:
+            home = importlib.import_module(_HOMES[name])
+        except AttributeError as error:
+            # an old Pillow or numpy misses something: not to be taken for a name that we lack
+            raise ImportError(f"{_HOMES[name]} can't be imported: {error}") from error
+        return getattr(home, name)
     raise AttributeError(f"module 'pynq_bnn' has no attribute {name!r}")
 
 

@@ -8,6 +8,7 @@ from host_ref.parameters import ParameterError
 __all__ = [
     "BnnError", "ClosedError", "DeviceError", "DeviceTimeout", "IdentificationError",
     "MemoryExhausted", "NetworkError", "OverlayError", "ParameterError", "PictureError",
+    "UnknownDeviceError",
 ]
 
 
@@ -29,6 +30,10 @@ class IdentificationError(BnnError, RuntimeError):
 
 class DeviceError(BnnError, RuntimeError):
     """The accelerator stopped with an error; the message decodes its registers."""
+
+
+class UnknownDeviceError(DeviceError, ValueError):
+    """A device name that is none of model, rtl, board."""
 
 
 class DeviceTimeout(DeviceError, TimeoutError):

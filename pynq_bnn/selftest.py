@@ -110,9 +110,11 @@ def _known_answer(accelerator: Accelerator) -> str:
 def _twice(accelerator: Accelerator) -> str:
     picture, expected = known_answer(accelerator.parameters)
     other = 255 - picture
-    first, _, again = (accelerator.run(each).sums for each in (picture, other, picture))
+    first, between, again = (accelerator.run(each).sums for each in (picture, other, picture))
     _expect(np.array_equal(first, again), "the second run of the same picture differs")
     _expect(np.array_equal(again, expected), "both runs give the same wrong sums")
+    _expect(np.array_equal(between, IntegerModel(accelerator.parameters).sums(other)),
+            "the picture between gives wrong sums")
     return "equal, with another picture between"
 
 

@@ -1,6 +1,7 @@
 """What several test files share: a network that loads in milliseconds, and a device to break."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,10 @@ import pytest
 
 from host_ref import network as net
 from host_ref.cifar10 import CLASSES
-from host_ref.parameters import VALUES, Parameters
+from host_ref.integer import known_answer
+from host_ref.parameters import VALUES, Parameters, save
 from host_ref.random_networks import random_parameters
-from pynq_bnn import Classifier, packing
+from pynq_bnn import Classifier, library, packing
 from pynq_bnn.devices.dram import Dram
 from pynq_bnn.devices.model import ModelDevice
 
@@ -21,6 +23,19 @@ SMALL = net.Network.from_description({"height": 8, "width": 10, "layers": [
     {"name": "fc1", "kind": net.BIN_FC, "outputs": 128},
     {"name": "last", "kind": net.LAST, "outputs": 10}]})
 
+CIFAR_SIZED = net.Network.from_description({"height": 32, "width": 32, "layers": [
+    {"name": "conv1", "kind": net.FP_CONV, "outputs": 64, "padding": net.ZERO, "pool": True},
+    {"name": "conv2", "kind": net.BIN_CONV, "outputs": 64, "padding": net.ZERO, "pool": True},
+    {"name": "last", "kind": net.LAST, "outputs": 10}]})
+
+
+def _named(network, seed, name):
+    """Random parameters for CIFAR-10's classes, with a known answer."""
+    size = [network.height, network.width]
+    bare = Parameters(network, random_parameters(network, np.random.default_rng(seed)).layers,
+                      CLASSES, name, {"size": size, "crop": "centre", "values": VALUES})
+    return replace(bare, known_answer=known_answer(bare))
+
 
 @pytest.fixture
 def rng():
@@ -30,9 +45,7 @@ def rng():
 @pytest.fixture(scope="session")
 def parameters():
     """Random parameters of a small network with every kind of layer and every padding."""
-    drawn = random_parameters(SMALL, np.random.default_rng(5))
-    return Parameters(SMALL, drawn.layers, CLASSES, "small",
-                      {"size": [8, 10], "crop": "center", "values": VALUES})
+    return _named(SMALL, 5, "small")
 
 
 @pytest.fixture
@@ -85,6 +98,22 @@ def flip_weight(in_dram):
         device.dram.flip_bit(address, bit % 64)
 
     return flip
+
+
+@pytest.fixture(scope="session")
+def cifar_sized():
+    """Random parameters of a small network for CIFAR-10's pictures and classes."""
+    return _named(CIFAR_SIZED, 6, "cifar-sized")
+
+
+@pytest.fixture
+def weights(cifar_sized, tmp_path, monkeypatch):
+    """The package's folder of weights, with that network in place of the shipped one."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    save(folder / "cifar10.npz", cifar_sized)
+    monkeypatch.setattr(library, "FOLDER", folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

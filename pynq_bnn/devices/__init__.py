@@ -5,14 +5,10 @@ from __future__ import annotations
 import os
 from typing import Any, Dict, Optional, Tuple, Union
 
-from pynq_bnn.errors import DeviceError
+from pynq_bnn.errors import DeviceError, UnknownDeviceError
 
 DEVICES = ("model", "rtl", "board")
 ENVIRONMENT_VARIABLE = "PYNQ_BNN_DEVICE"
-
-
-class UnknownDeviceError(DeviceError, ValueError):
-    """A device name that is none of :data:`DEVICES`."""
 
 
 class Device:

@@ -15,7 +15,7 @@ def one_pixel_network(weights, k, h):
     first = LayerParameters(weights, k, h)
     last = LayerParameters(np.zeros((2, 64), np.uint8), np.float32([0.5, -2]), np.float32([1, 3]))
     return Parameters(network, (first, last), ["a", "b"], "one pixel",
-                      {"size": [1, 1], "crop": "center", "values": VALUES})
+                      {"size": [1, 1], "crop": "centre", "values": VALUES})
 
 
 def one_pixel(k, h):

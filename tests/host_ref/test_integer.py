@@ -30,7 +30,7 @@ def parametrize(network, weight_bit):
                         np.ones(layer.out_channels, np.float32),
                         np.zeros(layer.out_channels, np.float32)) for layer in network.layers)
     return Parameters(network, layers, [str(n) for n in range(network.classes)], "test",
-                      {"size": [network.height, network.width], "crop": "center",
+                      {"size": [network.height, network.width], "crop": "centre",
                        "values": VALUES})
 
 
@@ -60,14 +60,13 @@ def loop_sum(layer, weights, image, y, x):
     return total
 
 
-def loop_bit(layer, weights, k, h, image, y, x):
-    """One output bit: 2x2 maximum, then k·s + h, then sign (Python floats are float64: exact)."""
+def loop_bits(layer, k, h, sums):
+    """2x2 maximum, then k·s + h, then sign (Python floats are float64: exact), of nested lists."""
     if layer.pool:
-        s = max(loop_sum(layer, weights, image, 2 * y + dy, 2 * x + dx)
-                for dy in (0, 1) for dx in (0, 1))
-    else:
-        s = loop_sum(layer, weights, image, y, x)
-    return 0 if k * s + h >= 0 else 1
+        sums = [[max(sums[2 * y][2 * x], sums[2 * y][2 * x + 1], sums[2 * y + 1][2 * x],
+                     sums[2 * y + 1][2 * x + 1]) for x in range(layer.out_width)]
+                for y in range(layer.out_height)]
+    return [[0 if k * s + h >= 0 else 1 for s in row] for row in sums]
 
 
 def assert_like_loops(parameters, images, rng):
@@ -77,17 +76,18 @@ def assert_like_loops(parameters, images, rng):
     for index, (layer, own) in enumerate(zip(parameters.network.layers, parameters.layers)):
         values = (2 * x.astype(int) - 255 if index == 0 else 1 - 2 * x.astype(int)).tolist()
         weights = (1 - 2 * own.weights.astype(int)).tolist()
-        output = model.layer_output(index, x)
-        picked = rng.choice(layer.out_channels, min(4, layer.out_channels), replace=False)
-        for n, image in enumerate(values):
-            for o in picked:
+        sums, output = model.layer_sums(index, x), model.layer_output(index, x)
+        for o in rng.choice(layer.out_channels, min(4, layer.out_channels), replace=False):
+            for n, image in enumerate(values):
+                expected = [[loop_sum(layer, weights[o], image, row, column)
+                             for column in range(layer.sum_width)]
+                            for row in range(layer.sum_height)]
+                assert sums[n, :, :, o].tolist() == expected, (layer.name, o)
                 if layer.kind == net.LAST:
-                    assert output[n, o] == loop_sum(layer, weights[o], image, 0, 0)
-                    continue
-                expected = [[loop_bit(layer, weights[o], float(own.k[o]), float(own.h[o]), image,
-                                      row, column) for column in range(layer.out_width)]
-                            for row in range(layer.out_height)]
-                assert output[n, :, :, o].tolist() == expected, (layer.name, o)
+                    assert output[n, o] == expected[0][0]
+                else:
+                    bits = loop_bits(layer, float(own.k[o]), float(own.h[o]), expected)
+                    assert output[n, :, :, o].tolist() == bits, (layer.name, o)
         x = output
 
 

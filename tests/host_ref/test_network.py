@@ -94,6 +94,7 @@ FIRST = ("fp_conv", 64, "zero", False)
     ([("fp_conv", 64, "same", False), ("last", 10)], (4, 4), "'l0'.*'same'"),
     ([("fp_conv", 64, "none", False), ("last", 10)], (2, 9), "'l0'.*too small"),
     ([("fp_conv", 64, "zero", True), ("last", 10)], (4, 5), "'l0'.*even"),
+    ([("fp_conv", 64, "none", True), ("last", 10)], (5, 4), "'l0'.*even"),
     ([("fp_conv", 64, "zero", 1), ("last", 10)], (4, 4), "'l0'.*pool"),
     ([("fp_conv", 192, "zero", False), ("last", 10)], (32, 32), "'l0'.*bits"),
     ([FIRST, ("last", 10)], (12, 12), "'l1'.*9216 inputs"),

@@ -142,23 +142,13 @@ def test_one_flipped_weight_bit_of_the_last_layer(accelerator, device, parameter
     flip_weight(device, parameters, 4, (3, 77))
     report = check(accelerator, pictures)
     assert failing(report) == ["last", PROGRAM_RUN]
-    right = int(outputs[-1][0, 3])
     weight = 1 - 2 * int(parameters.layers[4].weights[3, 77])
-    x = 1 - 2 * int(outputs[3][0, 0, 0, 77])
-    wrong = right - 2 * weight * x
-    assert report.first_failure.first == Difference(0, None, None, 3, right, wrong)
-    assert f"at image 0, class 3: expected {right}, got {wrong}" in report.verdict
-    last, whole = report.layers[-2:]
-    assert last.differing == whole.differing
-    assert len(pictures) <= last.differing <= 16 * len(pictures)
-
-
-def test_one_flipped_bit_shows_in_a_negative_sum_too():
-    """int16 and int32 sums are compared in the 16 bits that the device gives."""
-    from pynq_bnn.check import _compare
-
-    found = _compare("last", np.array([[-1, 5]], np.int32), np.array([[0, 5]], np.int16), 0, 16)
-    assert (found.compared, found.differing) == (32, 16)
+    right = outputs[-1][:, 3]
+    wrong = right - 2 * weight * (1 - 2 * outputs[3][:, 0, 0, 77].astype(int))
+    assert report.first_failure.first == Difference(0, None, None, 3, int(right[0]), int(wrong[0]))
+    assert f"at image 0, class 3: expected {right[0]}, got {wrong[0]}" in report.verdict
+    bits = sum(bin((int(r) ^ int(w)) & 0xFFFF).count("1") for r, w in zip(right, wrong))
+    assert [layer.differing for layer in report.layers[-2:]] == [bits, bits]
 
 
 @pytest.mark.parametrize("index", range(4))
@@ -201,7 +191,6 @@ def test_one_stuck_bit_of_a_map(accelerator, device, parameters, pictures, outpu
     # image 1 of each batch of 4
     later = outputs[index][image::4, row, column, channel]
     assert report.first_failure.differing == int((later == right).sum())
-    assert PROGRAM_RUN not in failing(report) or not np.array_equal(later, 1 - later)
 
 
 def test_images_are_numbered_through_all_batches(accelerator, device, pictures, outputs):

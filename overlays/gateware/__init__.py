@@ -1,0 +1,1 @@
+"""The accelerator's gateware in Amaranth; docs/gateware.md draws the picture."""

@@ -1,0 +1,79 @@
+"""The signatures between blocks: written once, so that blocks fit without reading each other."""
+
+from __future__ import annotations
+
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from overlays.gateware.config import ROW, UNIT
+
+FMAP_READ_LATENCY = 2
+"""Cycles from a row address to its data: the block RAM's output register is used."""
+
+WRITE_BITS = 16
+"""Most output bits that a stage writes in a cycle."""
+
+PIXEL_BITS = 32
+"""A picture's pixel in the input buffer: R in bits 7:0, G in 15:8, B in 23:16."""
+INPUT_READ_LATENCY = 2
+
+Units = stream.Signature(UNIT)
+"""The parameter stream."""
+
+Words = stream.Signature(64)
+"""Data for DRAM, word after word."""
+
+StageShape = data.StructLayout({
+    "height": 6,        # of the input map, 1 to 32
+    "width": 6,
+    "channels": 14,     # real channels; 3 for a picture, up to 8192 for a 1 x 1 map
+    "outputs": 14,
+    "padding": 2,       # registers.PAD_*
+    "pool": 1,
+    "images": 8,        # in the batch, at least 1
+    "last": 1,          # FC: sums instead of bits
+})
+"""What a compute stage is told; stable from start to done."""
+
+# A row read: `address` may change every cycle, `data` follows FMAP_READ_LATENCY cycles later.
+FmapRead = wiring.Signature({
+    "address": Out(16),
+    "data": In(ROW),
+})
+
+# An input-buffer read: address of a 64-bit word (two pixels), data INPUT_READ_LATENCY later.
+InputRead = wiring.Signature({
+    "address": Out(16),
+    "data": In(64),
+})
+
+# Output bits of a map on their way to the target buffer.  `address` is the bit address in the
+# buffer (row * 512 + bit); the lowest `1 << size` bits of `bits` are written there, aligned to
+# their count.  Channels of a byte arrive in ascending order, and writing the lowest ones of a byte
+# clears the others of that byte.  Two writes into the same byte are at least MERGE_CYCLES apart.
+MERGE_CYCLES = 8
+FmapWrite = wiring.Signature({
+    "enable": Out(1),
+    "address": Out(26),
+    "size": Out(3),      # log2 of the count of bits: 0 to 4
+    "bits": Out(WRITE_BITS),
+})
+
+SumsWrite = wiring.Signature({
+    "enable": Out(1),
+    "image": Out(8),
+    "index": Out(6),     # class
+    "sum": Out(16),
+})
+
+# Start and end of a stage.  `start` and `done` are pulses of one cycle; `done` comes when the last
+# result has been written (a FmapWrite's merge included: MERGE_CYCLES after its enable).
+# In a cycle, `busy` says that lanes work on a valid window, `waiting` that they can't because
+# parameters have not come.
+Stage = wiring.Signature({
+    "start": Out(1),
+    "shape": Out(StageShape),
+    "done": In(1),
+    "busy": In(1),
+    "waiting": In(1),
+})

@@ -1,0 +1,375 @@
+import datetime
+import io
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from host_ref import network as net
+from host_ref.integer import IntegerModel
+from host_ref.parameters import save
+from host_ref.random_networks import random_parameters
+from pynq_bnn import Classifier, packing, registers
+from pynq_bnn import classifier as classifier_module
+from pynq_bnn.devices.dram import Dram
+from pynq_bnn.devices.model import ModelDevice
+from pynq_bnn.errors import (
+    ClosedError,
+    DeviceError,
+    DeviceTimeout,
+    IdentificationError,
+    MemoryExhausted,
+    NetworkError,
+    ParameterError,
+    PictureError,
+)
+from pynq_bnn.result import Result, Results
+
+
+@pytest.fixture
+def model(parameters):
+    return IntegerModel(parameters)
+
+
+@pytest.fixture
+def right(classifier, model, pictures):
+    """A function that asserts that the next classification is right."""
+    expected = model.sums(pictures)
+
+    def check(index=0):
+        assert np.array_equal(classifier.classify(pictures[index]).sums, expected[index])
+
+    return check
+
+
+# Answers.
+
+def test_one_picture_gives_one_result(classifier, model, pictures):
+    result = classifier.classify(pictures[0])
+    sums = model.sums(pictures[:1])
+    assert isinstance(result, Result)
+    assert np.array_equal(result.sums, sums[0])
+    assert np.array_equal(result.scores, model.scores(sums)[0])
+    assert result.scores.dtype == np.float32
+    assert result.index == model.classify(pictures[:1])[0]
+    assert result.label == classifier.classes[result.index]
+    assert np.array_equal(result.picture, pictures[0])
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 5, 9])
+def test_a_batch_keeps_its_order(classifier, model, pictures, count):
+    results = classifier.classify(pictures[:count])
+    assert isinstance(results, Results)
+    assert np.array_equal(results.indices, model.classify(pictures[:count]))
+    assert np.array_equal(results.scores, model.scores(model.sums(pictures[:count])))
+    assert [result.timing.batch for result in results] == {
+        1: [1], 2: [2, 2], 4: [4] * 4, 5: [4] * 4 + [1], 9: [4] * 8 + [1]}[count]
+
+
+def test_a_list_of_all_kinds_of_pictures(classifier, model, pictures, tmp_path):
+    path = tmp_path / "picture.png"
+    Image.fromarray(pictures[0]).save(str(path))
+    results = classifier.classify([path, str(path), pictures[1], Image.fromarray(pictures[2])])
+    assert np.array_equal([result.sums for result in results],
+                          model.sums(pictures[[0, 0, 1, 2]]))
+
+
+def test_pictures_of_another_size_are_fitted(classifier, rng):
+    large = rng.integers(0, 256, (200, 300, 3)).astype(np.uint8)
+    assert classifier.classify(large).picture.shape == (8, 10, 3)
+
+
+def test_the_same_picture_again_and_a_thousand_between(device, rng):
+    parameters = random_parameters(net.Network.from_description({
+        "height": 4, "width": 4, "layers": [
+            {"name": "conv", "kind": net.FP_CONV, "outputs": 64, "pool": True},
+            {"name": "last", "kind": net.LAST, "outputs": 10}]}), rng)
+    model = IntegerModel(parameters)
+    many = rng.integers(0, 256, (1000, 4, 4, 3)).astype(np.uint8)
+    with Classifier(parameters, device) as classifier:
+        first = classifier.classify(many[0]).sums
+        assert np.array_equal(classifier.scores(many), model.scores(model.sums(many)))
+        assert np.array_equal(classifier.classify(many[0]).sums, first)
+    assert np.array_equal(first, model.sums(many[:1])[0])
+
+
+def test_scores_of_prepared_pictures(classifier, model, pictures):
+    assert np.array_equal(classifier.scores(pictures), model.scores(model.sums(pictures)))
+    for bad in (pictures[0], pictures[:0], pictures.astype(float), pictures[:, :, :9]):
+        with pytest.raises(PictureError):
+            classifier.scores(bad)
+
+
+def test_a_classification_takes_few_register_accesses(classifier, device, pictures):
+    for picture in pictures[:3]:
+        before = device.mmio.accesses
+        classifier.classify(picture)
+        assert device.mmio.accesses - before <= 12
+
+
+def test_timing_says_where_it_comes_from(parameters, pictures):
+    device = ModelDevice(batch=4, overrides={"BUILD": 0xBEEF})
+    with Classifier(parameters, device) as classifier:
+        timing = classifier.classify(pictures[:3])[0].timing
+    assert (timing.device, timing.batch, timing.build) == ("model", 3, "0000beef")
+    assert timing.parameters == parameters.checksum
+    assert (timing.cycles, timing.clock_mhz, timing.device_ms) == (None, None, None)
+    parts = (timing.prepare_s, timing.copy_s, timing.run_s, timing.read_s)
+    assert all(part >= 0 for part in parts)
+    assert timing.total_s == pytest.approx(sum(parts))
+
+
+def test_results_are_plain_arrays_that_outlive_the_classifier(parameters, pictures, model):
+    device = ModelDevice(batch=4, dram=Dram(4 << 20))
+    with Classifier(parameters, device) as classifier:
+        results = classifier.classify(pictures)
+        scores = classifier.scores(pictures)
+    device.dram.memory[:] = 0xFF
+    assert np.array_equal(scores, model.scores(model.sums(pictures)))
+    for result, sums, picture in zip(results, model.sums(pictures), pictures):
+        for array, expected in ((result.sums, sums), (result.picture, picture),
+                                (result.scores, model.scores(sums[np.newaxis])[0])):
+            assert type(array) is np.ndarray
+            assert np.array_equal(array, expected)
+
+
+def test_info_holds_what_a_report_needs(classifier, parameters):
+    info = json.loads(json.dumps(classifier.info()))
+    assert info["interface"] == "1.0"
+    assert info["device"]["device"] == "model"
+    assert info["capabilities"]["batch"] == 4
+    assert info["network"]["checksum"] == parameters.checksum
+    classifier.info()["capabilities"]["batch"] = 1
+    assert classifier.batch == 4, "info is a copy"
+
+
+def test_repr(classifier):
+    assert repr(classifier) == "<Classifier small, 10 classes, on model>"
+    classifier.close()
+    assert repr(classifier) == "<Classifier small, 10 classes, closed>"
+
+
+def test_check_and_selftest(classifier, pictures):
+    report = classifier.check(list(pictures[:2]))
+    assert (report.passed, report.images) == (True, 2)
+    assert classifier.selftest().passed
+
+
+# Opening and closing.
+
+def test_closed(parameters, device, pictures):
+    classifier = Classifier(parameters, device)
+    classifier.close()
+    classifier.close()
+    assert device.free_bytes() == device.dram.size_bytes
+    for use in (lambda: classifier.classify(pictures[0]), lambda: classifier.scores(pictures),
+                lambda: classifier.check(pictures[0]), classifier.selftest, classifier.info):
+        with pytest.raises(ClosedError, match="this classifier was closed"):
+            use()
+
+
+class Watched(ModelDevice):
+    closed = 0
+
+    def close(self):
+        self.closed += 1
+
+
+def test_a_device_given_stays_open_and_one_opened_here_is_closed(parameters, monkeypatch):
+    device = Watched()
+    with Classifier(parameters, device):
+        pass
+    assert device.closed == 0
+    monkeypatch.setattr(classifier_module, "open_device", lambda name: device)
+    with Classifier(parameters, "model") as classifier:
+        classifier.close()
+    assert device.closed == 1
+
+
+def test_a_parameter_file_and_a_device_by_name(parameters, pictures, model, tmp_path):
+    save(tmp_path / "some.npz", parameters)
+    with Classifier(tmp_path / "some.npz", "model") as classifier:
+        assert classifier.classify(pictures[0]).index == model.classify(pictures[:1])[0]
+
+
+@pytest.mark.parametrize("broken,error,complaint", [
+    (lambda: Watched(overrides={"MAGIC": 1}), IdentificationError, "MAGIC"),
+    (lambda: Watched(overrides={"VERSION": 2 << 16}), IdentificationError, r"2\.0.*1\.0"),
+    (lambda: Watched(overrides={"CAP_FMAP_BITS": 64}), NetworkError, "'conv1'.*at most 64"),
+    (lambda: Watched(dram=Dram(3 * 4096)), MemoryExhausted, r"asked for, \d+ of 12288 free")])
+def test_what_fails_while_opening_leaves_nothing_behind(parameters, monkeypatch, broken, error,
+                                                        complaint):
+    device = broken()
+    monkeypatch.setattr(classifier_module, "open_device", lambda name: device)
+    with pytest.raises(error, match=complaint):
+        Classifier(parameters)
+    assert device.closed == 1
+    assert device.free_bytes() == device.dram.size_bytes
+
+
+def test_bad_parameters_are_refused_before_a_device_is_opened(monkeypatch):
+    monkeypatch.setattr(classifier_module, "open_device", lambda name: pytest.fail("opened"))
+    with pytest.raises(ParameterError, match="no network 'nowhere.npz'"):
+        Classifier("nowhere.npz")
+
+
+def test_a_timeout_that_would_never_end_is_refused(parameters, device):
+    with pytest.raises(ValueError, match="timeout of nan s"):
+        Classifier(parameters, device, timeout_s=float("nan"))
+    assert device.free_bytes() == device.dram.size_bytes
+
+
+def test_the_known_answer_is_tested_while_opening(parameters, device, pictures):
+    wrong = [parameters.known_answer[0] + 2, *parameters.known_answer[1:]]
+    bad = replace(parameters, known_answer=wrong)
+    with pytest.raises(DeviceError, match="known-answer test failed.*pynq_bnn check names"):
+        Classifier(bad, device)
+    assert device.free_bytes() == device.dram.size_bytes
+    with Classifier(bad, device, known_answer=False) as classifier:
+        assert classifier.check(pictures).passed
+        assert not classifier.selftest().passed
+
+
+# What goes wrong in between, and that the next classification is right.
+
+def test_a_device_that_hangs(parameters, device, pictures, model):
+    with Classifier(parameters, device, timeout_s=0.05) as classifier:
+        device.hang()
+        with pytest.raises(DeviceTimeout, match="BUSY=1.*PROGRAM_STEPS=0x"):
+            classifier.classify(pictures)
+        assert np.array_equal(classifier.classify(pictures).indices, model.classify(pictures))
+
+
+@pytest.mark.parametrize("response", ["SLVERR", "DECERR"])
+@pytest.mark.parametrize("on,parts", [
+    ("read", ("error READ", "LOAD", "load pictures")),
+    ("write", ("error WRITE", "STORE", "store SUMS"))])
+def test_a_memory_error(classifier, device, pictures, right, in_dram, response, on, parts):
+    classifier.classify(pictures[0])
+    address = device.registers.get("DMA_ADDRESS")
+    if on == "read":
+        address = in_dram(device, packing.pack_pictures(pictures[:1]))
+    device.dram.fail(address, on=on, response=response)
+    with pytest.raises(DeviceError) as caught:
+        classifier.classify(pictures[0])
+    for part in (*parts, f"0x{address:08X}"):
+        assert part in str(caught.value)
+    device.clear_faults()
+    right(1)
+
+
+def test_a_device_reset_by_somebody_else(classifier, device, right):
+    device.mmio.write(registers.offset("CONTROL"), 2)
+    right()
+
+
+class Fuzz:
+    """Inputs that are no pictures, of every kind that a user may come up with."""
+
+    def __init__(self, rng, folder):
+        self.rng = rng
+        self.folder = folder
+        good = io.BytesIO()
+        Image.fromarray(rng.integers(0, 256, (20, 20, 3)).astype(np.uint8)).save(good, "PNG")
+        self.png = good.getvalue()
+        self.kinds = [self.scalar, self.dtype, self.shape, self.level, self.path, self.file,
+                      self.nested, self.in_list]
+
+    def draw(self):
+        return self.pick(self.kinds)()
+
+    def pick(self, things):
+        return things[int(self.rng.integers(len(things)))]
+
+    def picture(self):
+        return self.rng.integers(0, 256, (8, 10, 3)).astype(np.uint8)
+
+    def scalar(self):
+        return self.pick([None, 0, 7, -1.5, float("nan"), True, 1j, b"bytes", bytearray(9), {},
+                          {"a": 1}, {1, 2}, object(), len, int, range(3), iter([1]), Ellipsis,
+                          (x for x in "ab"), np.float32(1), np.int64(3), datetime.date.today(),
+                          memoryview(b"1234"), np.dtype("u1"), Image])
+
+    def dtype(self):
+        name = self.pick(["i1", "u2", "i2", "i4", "i8", "u8", "c8", "S3", "U2", "O", "M8[s]",
+                          "m8[s]", "u1,u1", "V3"])
+        shape = self.pick([(8, 10, 3), (8, 10), (2, 8, 10, 3), (5, 5, 4), (8, 10, 1)])
+        return np.zeros(shape, name)
+
+    def shape(self):
+        sides = self.pick([(), (5,), (0,), (8, 10, 2), (8, 10, 5), (8, 10, 0), (0, 10, 3),
+                           (8, 0, 3), (0, 0), (3, 8, 10), (0, 8, 10, 3), (2, 8, 10, 2),
+                           (2, 0, 10, 3), (2, 8, 10, 3, 1), (1, 1, 1, 1, 1, 1), (2, 3, 8, 10)])
+        return np.zeros(sides, self.pick(["u1", "f4", "f8", "?"]))
+
+    def level(self):
+        array = self.rng.random(self.pick([(8, 10, 3), (8, 10), (3, 8, 10, 3)]))
+        place = tuple(int(self.rng.integers(side)) for side in array.shape)
+        array[place] = self.pick([np.nan, np.inf, -np.inf, -0.01, 1.01, 255.0, 1e300])
+        return array.astype(self.pick(["f4", "f8"]) if abs(array[place]) < 1e30 else "f8")
+
+    def path(self):
+        return self.pick(["", ".", "/", "no/such.png", "a\0b", "x" * 5000, "~", "\udcff",
+                          self.folder, str(self.folder), self.folder / "none.jpg"])
+
+    def file(self):
+        path = self.folder / "bad.png"
+        cut = int(self.rng.integers(len(self.png) - 40))
+        path.write_bytes(self.pick([
+            b"", b"\x89PNG\r\n\x1a\n", self.png[:cut], self.png[cut + 1:], b"text\n",
+            b"GIF89a" + self.rng.bytes(40), b"\xff\xd8\xff\xe0" + self.rng.bytes(200),
+            b"BM" + self.rng.bytes(100), self.rng.bytes(500)]))
+        return self.pick([path, str(path)])
+
+    def nested(self):
+        return self.pick([[], (), [[]], [[self.picture()]], [self.picture().tolist()],
+                          [(self.picture(), self.picture())], self.picture().tolist(),
+                          [np.zeros((2, 8, 10, 3), np.uint8)], [None, None]])
+
+    def in_list(self):
+        items = [self.picture() for _ in range(int(self.rng.integers(1, 7)))]
+        items.insert(int(self.rng.integers(len(items) + 1)), self.dtype())
+        return self.pick([list, tuple])(items)
+
+
+def test_whatever_is_no_picture_is_a_picture_error(classifier, device, pictures, right, rng,
+                                                   tmp_path):
+    fuzz = Fuzz(rng, tmp_path)
+    for number in range(400):
+        bad = fuzz.draw()
+        before = device.mmio.accesses
+        try:
+            with pytest.raises(PictureError) as caught:
+                classifier.classify(bad)
+        except BaseException as error:
+            raise AssertionError(f"input {number}: {bad!r}") from error
+        assert str(caught.value).strip()
+        assert device.mmio.accesses == before, "the device saw none of it"
+        if number % 20 == 0:
+            right(number // 20 % len(pictures))
+    right()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_damaged_file_is_a_picture_or_a_picture_error(classifier, right, rng, tmp_path):
+    """Some bytes changed: Pillow may still read it, but nothing else may come of it."""
+    outcomes = set()
+    for number in range(150):
+        path = tmp_path / "damaged"
+        whole = io.BytesIO()
+        kind = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "PPM")[number % 6]
+        Image.fromarray(rng.integers(0, 256, (12, 12, 3)).astype(np.uint8)).save(whole, kind)
+        data = np.frombuffer(whole.getvalue(), np.uint8).copy()
+        for place in rng.integers(0, len(data), int(rng.integers(1, 9))):
+            data[place] = rng.integers(256)
+        path.write_bytes(data.tobytes())
+        try:
+            classifier.classify(path)
+        except PictureError:
+            outcomes.add("refused")
+        else:
+            outcomes.add("read")
+    assert outcomes == {"refused", "read"}
+    right()

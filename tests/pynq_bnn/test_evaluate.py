@@ -1,0 +1,112 @@
+import json
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from host_ref.cifar10 import CLASSES, DatasetError
+from host_ref.integer import IntegerModel
+from host_ref.random_networks import random_parameters
+from pynq_bnn import Classifier
+from pynq_bnn.devices.model import ModelDevice
+from pynq_bnn.errors import ParameterError, PictureError
+from pynq_bnn.evaluate import Evaluation, evaluate
+
+COUNT = 23
+
+
+@pytest.fixture
+def dataset(rng, tmp_path):
+    """A folder laid out as CIFAR-10's binary version, its pictures and its labels."""
+    pictures = rng.integers(0, 256, (COUNT, 32, 32, 3)).astype(np.uint8)
+    labels = rng.integers(0, 10, COUNT).astype(np.uint8)
+    planes = pictures.transpose(0, 3, 1, 2).reshape(COUNT, -1)
+    records = np.concatenate([labels[:, np.newaxis], planes], axis=1)
+    (tmp_path / "test_batch.bin").write_bytes(records.tobytes())
+    return tmp_path, pictures, labels
+
+
+@pytest.fixture
+def classifier(cifar_sized):
+    with Classifier(cifar_sized, ModelDevice(batch=5)) as classifier:
+        yield classifier
+
+
+def test_every_picture_is_counted_where_it_belongs(classifier, cifar_sized, dataset):
+    folder, pictures, labels = dataset
+    evaluation = evaluate(classifier, folder)
+    expected = np.zeros((10, 10), int)
+    for true, predicted in zip(labels, IntegerModel(cifar_sized).classify(pictures)):
+        expected[true, predicted] += 1
+    assert np.array_equal(evaluation.confusion, expected)
+    assert evaluation.count == COUNT
+    assert evaluation.right == sum(expected[n, n] for n in range(10))
+    assert evaluation.accuracy == evaluation.right / COUNT
+    assert evaluation.parameters == cifar_sized.checksum
+
+
+@pytest.mark.parametrize("count", [1, 5, 7, COUNT, 10 * COUNT])
+def test_the_first_pictures_alone(classifier, dataset, count):
+    folder, _, labels = dataset
+    evaluation = evaluate(classifier, folder, count)
+    assert evaluation.count == min(count, COUNT)
+    assert np.array_equal(evaluation.confusion.sum(axis=1),
+                          np.bincount(labels[:count], minlength=10))
+
+
+@pytest.mark.parametrize("count", [0, -3])
+def test_no_pictures_are_no_accuracy(classifier, dataset, count):
+    with pytest.raises(ValueError, match="at least 1 picture"):
+        evaluate(classifier, dataset[0], count)
+
+
+def test_a_folder_without_the_data_is_refused(classifier, tmp_path):
+    with pytest.raises(DatasetError, match="test_batch.bin"):
+        evaluate(classifier, tmp_path)
+
+
+def test_other_classes_or_sizes_are_refused(dataset, parameters, cifar_sized, rng):
+    other = random_parameters(cifar_sized.network, rng)
+    with Classifier(other, ModelDevice()) as classifier, \
+            pytest.raises(ParameterError, match="'random' tells other classes apart"):
+        evaluate(classifier, dataset[0])
+    with Classifier(parameters, ModelDevice()) as classifier, \
+            pytest.raises(PictureError, match=r"uint8 \(N, 8, 10, 3\)"):
+        evaluate(classifier, dataset[0])
+
+
+def test_a_progress_bar_changes_nothing(classifier, dataset, monkeypatch):
+    plain = evaluate(classifier, dataset[0])
+    assert np.array_equal(evaluate(classifier, dataset[0], progress=True).confusion,
+                          plain.confusion)
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    assert np.array_equal(evaluate(classifier, dataset[0], progress=True).confusion,
+                          plain.confusion)
+
+
+@pytest.fixture
+def evaluation():
+    confusion = np.zeros((10, 10), np.int64)
+    confusion[3, 3], confusion[3, 5], confusion[0, 0] = 30, 10, 5
+    return Evaluation(CLASSES, confusion, "model", "0123456789abcdef0123")
+
+
+def test_for_people_and_for_programs(evaluation):
+    lines = str(evaluation).splitlines()
+    assert lines[0] == "35 of 45 right: 77.78 % (device model, parameters 0123456789abcdef)"
+    assert [line.split() for line in lines[1:]] == [["airplane", "100.00", "%"],
+                                                    ["cat", "75.00", "%"]]
+    again = json.loads(json.dumps(evaluation.to_dict()))
+    assert (again["right"], again["count"]) == (35, 45)
+    assert again["confusion"][3][5] == 10
+    assert again["classes"] == list(CLASSES)
+
+
+def test_the_confusion_matrix_as_a_picture(evaluation, tmp_path):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "new" / "confusion.png"
+    evaluation.save(path)
+    with Image.open(str(path)) as image:
+        assert min(image.size) > 400
+        assert len(image.convert("RGB").getcolors(1 << 24)) > 20, "not blank"

@@ -1,0 +1,39 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pynq_bnn
+
+ROOT = Path(__file__).parents[2]
+
+
+def python(code):
+    """What a fresh Python prints."""
+    return subprocess.run([sys.executable, "-c", code], cwd=str(ROOT), check=True,
+                          stdout=subprocess.PIPE, universal_newlines=True).stdout
+
+
+def test_importing_everything_a_classification_needs_stays_light():
+    loaded = python(
+        "import sys, pynq_bnn\n"
+        "for name in pynq_bnn.__all__: getattr(pynq_bnn, name)\n"
+        "import pynq_bnn.cli, pynq_bnn.devices.model\n"
+        "print(*sorted({name.split('.')[0] for name in sys.modules}))").split()
+    assert {"numpy", "PIL", "pynq_bnn"} <= set(loaded)
+    assert not {"pynq", "matplotlib", "torch", "tqdm", "amaranth"} & set(loaded)
+
+
+def test_the_version_alone_needs_not_even_numpy():
+    loaded = python("import sys, pynq_bnn; pynq_bnn.__version__; print(*sys.modules)").split()
+    assert "numpy" not in loaded
+
+
+def test_what_is_promised_is_there():
+    assert {"classify", "close", "Classifier", "Accelerator", "available",
+            "load_parameters"} <= set(pynq_bnn.__all__) <= set(dir(pynq_bnn))
+    for name in pynq_bnn.__all__:
+        assert getattr(pynq_bnn, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'clasify'"):
+        pynq_bnn.clasify  # noqa: B018
