@@ -183,7 +183,8 @@ def test_a_device_that_does_not_recover(device, parameters):
 
 
 def test_a_stuck_bit_of_a_map(device, parameters):
-    right = int(IntegerModel(parameters).run(known_answer_picture(8, 10)[np.newaxis])[0][0, 0, 1, 9])
+    maps = IntegerModel(parameters).run(known_answer_picture(8, 10)[np.newaxis])
+    right = int(maps[0][0, 0, 1, 9])
     report, found = run(device, parameters, lambda: device.stick(
         registers.FMAP_A, 0, 1, 9, 1 - right))
     assert "every layer" in failing(report)

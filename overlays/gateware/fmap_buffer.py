@@ -1,0 +1,138 @@
+"""The two feature-map buffers and what is written into them.
+
+While a stage runs, one buffer is its source and the other its target.  The target's read port is
+free then, so :class:`FmapBuffers` uses it to merge a few new bits into the byte that holds them.
+"""
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from overlays.gateware.config import ROW, Config
+from overlays.gateware.interfaces import FMAP_READ_LATENCY, MERGE_CYCLES, FmapRead, FmapWrite
+
+BYTES = ROW // 8
+
+
+class FmapBuffers(wiring.Component):
+    """Buffers A and B, 512 bits a row.
+
+    A row's data follow its address by FMAP_READ_LATENCY cycles: one for the block RAM, one for the
+    register behind the choice of buffer.  A write is in the buffer MERGE_CYCLES after its enable
+    at the latest.
+
+    Cost in the full configuration: 64 BRAM36.
+
+    Attributes
+    ----------
+    source_b : In(1)
+        The stage reads B and writes A; stable while it runs.
+    read : In(FmapRead)
+        The source's rows.
+    write : In(FmapWrite)
+        Bits for the target.
+    """
+
+    source_b: In(1)
+    read: In(FmapRead)
+    write: In(FmapWrite)
+
+    def __init__(self, config: Config) -> None:
+        self.rows = config.fmap_rows
+        super().__init__()
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        merge = m.submodules.merge = _Merge()
+        wiring.connect(m, wiring.flipped(self.write), merge.write)
+        row = self.read.address[:(self.rows - 1).bit_length()]
+        outputs = []
+        for name, is_source in (("a", ~self.source_b), ("b", self.source_b)):
+            buffer = memory.Memory(shape=ROW, depth=self.rows, init=[])
+            m.submodules[name] = buffer
+            read, write = buffer.read_port(), buffer.write_port(granularity=8)
+            m.d.comb += [
+                read.addr.eq(Mux(is_source, row, merge.old_row)),
+                write.addr.eq(merge.new_row),
+                write.data.eq(merge.new_data.replicate(BYTES // 2)),
+                write.en.eq(Mux(is_source, 0, merge.new_enable)),
+            ]
+            outputs.append(read.data)
+        m.d.sync += self.read.data.eq(Mux(self.source_b, outputs[1], outputs[0]))
+        m.d.comb += [merge.old_a.eq(outputs[0]), merge.old_b.eq(outputs[1]),
+                     merge.target_b.eq(~self.source_b)]
+        assert FMAP_READ_LATENCY == 2
+        return m
+
+
+class _Merge(wiring.Component):
+    """Turns 1 to 16 output bits into a write of one or two whole bytes."""
+
+    write: In(FmapWrite)
+    target_b: In(1)
+    old_row: Out(16)
+    old_a: In(ROW)
+    old_b: In(ROW)
+    new_row: Out(16)
+    new_data: Out(16)
+    new_enable: Out(BYTES)
+
+    LATENCY = 5
+    """Cycles from ``write.enable`` to the write port's enable."""
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        assert self.LATENCY < MERGE_CYCLES
+        # 1: the row's address goes to the buffer; 2: its data are there
+        stages = [self.write]
+        for number in range(1, self.LATENCY):
+            held = Signal(FmapWrite.members["address"].shape, name=f"address{number}")
+            stage = _Held(m, stages[-1], number, held)
+            stages.append(stage)
+        m.d.comb += self.old_row.eq(self.write.address[9:])
+        # the old data appear one cycle after the address: with stages[1]
+        byte_index = stages[1].address[3:9]
+        groups = []
+        for old in (self.old_a, self.old_b):
+            bytes_ = [old[8 * n:8 * n + 8] for n in range(BYTES)]
+            # 4:1 first, so that a single LUT stands behind the block RAM
+            for level in range(3):
+                chosen = []
+                selector = (byte_index if level == 0 else stages[1 + level].address[3:9])[
+                    2 * level:2 * level + 2]
+                for first in range(0, len(bytes_), 4):
+                    four = Cat(*bytes_[first:first + 4])
+                    picked = Signal(8, reset_less=True)
+                    m.d.sync += picked.eq(four.word_select(selector, 8))
+                    chosen.append(picked)
+                bytes_ = chosen
+            groups.append(bytes_[0])
+        last = stages[4]
+        bit = last.address[:3]
+        old_byte = Mux(bit == 0, 0, Mux(self.target_b, groups[1], groups[0]))
+        few = (last.bits[:8] << bit)[:8] | old_byte
+        wide = last.size == 4
+        byte = last.address[3:9]
+        m.d.sync += [
+            self.new_row.eq(last.address[9:]),
+            self.new_data.eq(Mux(wide, last.bits, Cat(few, few))),
+            self.new_enable.eq(Mux(last.enable, Mux(wide, 3, 1) << byte, 0)),
+        ]
+        return m
+
+
+class _Held:
+    """A write, one cycle later, with only the bits that its size names."""
+
+    def __init__(self, m: Module, before: object, number: int, address: Signal) -> None:
+        self.enable = Signal(name=f"enable{number}")
+        self.address = address
+        self.size = Signal(3, name=f"size{number}", reset_less=True)
+        self.bits = Signal(16, name=f"bits{number}", reset_less=True)
+        bits = before.bits
+        if number == 1:
+            keep = Signal(16)
+            m.d.comb += keep.eq(((1 << (1 << before.size)) - 1)[:16])
+            bits = before.bits & keep
+        m.d.sync += [self.enable.eq(before.enable), self.address.eq(before.address),
+                     self.size.eq(before.size), self.bits.eq(bits)]

@@ -1,0 +1,82 @@
+"""The network that comes with the package: its file, and its answers on the model device."""
+
+import numpy as np
+import pytest
+
+from host_ref.cifar10 import CLASSES, load
+from host_ref.integer import IntegerModel, known_answer
+from host_ref.network import CIFAR10
+from pynq_bnn import Classifier, available, load_parameters
+from pynq_bnn.evaluate import evaluate
+
+RECOUNTED, CHECKED = 200, 20
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return load_parameters()
+
+
+@pytest.fixture(scope="module")
+def classifier(shipped):
+    with Classifier(shipped, "model") as classifier:
+        yield classifier
+
+
+def test_the_file_is_small_enough():
+    assert available()["cifar10"].stat().st_size <= 2.2e6
+
+
+def test_it_is_the_papers_network_for_cifar10(shipped):
+    assert shipped.network == CIFAR10
+    assert tuple(shipped.classes) == CLASSES
+    assert shipped.training
+
+
+def test_its_accuracy_is_counted_on_all_test_pictures(shipped):
+    accuracy = shipped.accuracy
+    assert accuracy["count"] == 10_000
+    assert accuracy["accuracy"] == accuracy["right"] / accuracy["count"] >= 0.80
+
+
+def test_its_known_answer_is_the_references(shipped):
+    assert list(shipped.known_answer) == known_answer(shipped)
+
+
+def test_the_model_device_passes_the_selftest(classifier):
+    report = classifier.selftest()
+    assert report.passed, str(report)
+
+
+def test_a_classification_takes_few_register_accesses(classifier, rng):
+    picture = rng.integers(0, 256, (32, 32, 3)).astype(np.uint8)
+    before = classifier.device.mmio.accesses
+    classifier.classify(picture)
+    assert classifier.device.mmio.accesses - before <= 12
+
+
+def test_test_pictures_differ_in_no_bit_of_any_layer(classifier, cifar10):
+    images, _ = load(cifar10, "test")
+    report = classifier.check(images[:CHECKED])
+    assert report.passed, str(report)
+    assert report.images == CHECKED
+    assert len(report.layers) == 9 + 1
+
+
+def test_the_first_test_pictures_are_classified_as_by_the_reference(
+        classifier, shipped, cifar10):
+    images, labels = (part[:RECOUNTED] for part in load(cifar10, "test"))
+    model = IntegerModel(shipped)
+    assert np.array_equal(classifier.scores(images), model.scores(model.sums(images)))
+    evaluation = evaluate(classifier, cifar10, RECOUNTED)
+    assert evaluation.right == int((model.classify(images) == labels).sum())
+    # four standard deviations of a count of 200
+    stated = shipped.accuracy["accuracy"]
+    assert abs(evaluation.accuracy - stated) < 4 * (stated * (1 - stated) / RECOUNTED) ** 0.5
+
+
+@pytest.mark.slow
+def test_its_accuracy_recounted_on_the_device(classifier, shipped, cifar10):
+    evaluation = evaluate(classifier, cifar10)
+    assert (evaluation.right, evaluation.count) == (
+        shipped.accuracy["right"], shipped.accuracy["count"])
