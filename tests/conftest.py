@@ -4,6 +4,9 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+# Matrices here are small: on a busy machine BLAS threads wait for each other longer than they work.
+os.environ["OPENBLAS_NUM_THREADS"] = os.environ.get("OPENBLAS_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 

@@ -1,0 +1,45 @@
+"""The sums of the last layer: 64 int16 for each image, written one by one, read four to a word."""
+
+from amaranth import Module
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from overlays.gateware.config import MAX_CLASSES, WORD
+from overlays.gateware.interfaces import SumsWrite
+
+SUM_BITS = 16
+SUMS_PER_WORD = WORD // SUM_BITS
+
+
+class SumsMemory(wiring.Component):
+    """Image n has MAX_CLASSES / 4 words (one burst) from n times as many.
+
+    Attributes
+    ----------
+    write : In(SumsWrite)
+    address, word : In(16), Out(64)
+        A read, one cycle long.
+    """
+
+    write: In(SumsWrite)
+    address: In(16)
+    word: Out(WORD)
+
+    def __init__(self, batch: int) -> None:
+        self.batch = batch
+        super().__init__()
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        words_each = MAX_CLASSES // SUMS_PER_WORD
+        sums = m.submodules.sums = memory.Memory(shape=WORD, depth=self.batch * words_each,
+                                                 init=[])
+        write, read = sums.write_port(granularity=SUM_BITS), sums.read_port()
+        m.d.comb += [
+            write.addr.eq(self.write.image * words_each + (self.write.index >> 2)),
+            write.data.eq(self.write.sum.replicate(SUMS_PER_WORD)),
+            write.en.eq(self.write.enable << self.write.index[:2]),
+            read.addr.eq(self.address),
+            self.word.eq(read.data),
+        ]
+        return m

@@ -1,0 +1,33 @@
+import random
+
+from amaranth.sim import Simulator
+
+from overlays.gateware.sums_memory import SumsMemory
+
+
+def test_every_image_has_a_burst_of_sixteen_words():
+    rng, batch = random.Random(2), 3
+    dut = SumsMemory(batch)
+    sums = {(image, index): rng.getrandbits(16) for image in range(batch) for index in range(64)}
+
+    async def bench(ctx):
+        places = list(sums)
+        rng.shuffle(places)
+        ctx.set(dut.write.enable, 1)
+        for image, index in places:
+            ctx.set(dut.write.image, image)
+            ctx.set(dut.write.index, index)
+            ctx.set(dut.write.sum, sums[image, index])
+            await ctx.tick()
+        ctx.set(dut.write.enable, 0)
+        for image in range(batch):
+            for word in range(16):
+                ctx.set(dut.address, 16 * image + word)
+                await ctx.tick()
+                expected = sum(sums[image, 4 * word + n] << 16 * n for n in range(4))
+                assert ctx.get(dut.word) == expected
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-8)
+    simulator.add_testbench(bench)
+    simulator.run()
