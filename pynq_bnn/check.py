@@ -140,8 +140,7 @@ def _compare(name: str, expected: np.ndarray, got: np.ndarray, first_image: int,
     row, column = place[1:3] if len(place) == 4 else (None, None)
     first = Difference(first_image + place[0], row, column, place[-1], int(expected[place]),
                        int(got[place]))
-    mask = (1 << bits) - 1
-    changed = (expected.astype(np.int64) ^ got.astype(np.int64)) & mask
+    changed = expected.astype(np.int64) ^ got.astype(np.int64)
     differing = int(sum(((changed >> bit) & 1).sum() for bit in range(bits)))
     return LayerCheck(name, compared, differing, first)
 

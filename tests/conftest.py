@@ -12,10 +12,10 @@ import pytest
 
 from host_ref import network as net
 from host_ref.cifar10 import CLASSES
-from host_ref.integer import known_answer
+from host_ref.integer import IntegerModel, known_answer
 from host_ref.parameters import VALUES, Parameters, save
 from host_ref.random_networks import random_parameters
-from pynq_bnn import Classifier, library, packing
+from pynq_bnn import Accelerator, Classifier, library, packing
 from pynq_bnn.devices.dram import Dram
 from pynq_bnn.devices.model import ModelDevice
 
@@ -60,6 +60,25 @@ def pictures(rng):
 @pytest.fixture
 def device():
     return ModelDevice(batch=4, dram=Dram(4 << 20))
+
+
+@pytest.fixture
+def accelerator(device, parameters):
+    with Accelerator(device, timeout_s=0.05) as accelerator:
+        accelerator.load(parameters)
+        yield accelerator
+
+
+@pytest.fixture
+def right(accelerator, parameters, pictures):
+    """A function that asserts that the accelerator gives the reference's sums."""
+    expected = IntegerModel(parameters).sums(pictures)
+
+    def check(first=0, count=2):
+        got = accelerator.run(pictures[first:first + count]).sums
+        assert np.array_equal(got, expected[first:first + count])
+
+    return check
 
 
 @pytest.fixture

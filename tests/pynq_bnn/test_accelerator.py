@@ -12,33 +12,11 @@ from pynq_bnn.errors import (
     BnnError,
     ClosedError,
     DeviceError,
-    DeviceTimeout,
     IdentificationError,
     MemoryExhausted,
     NetworkError,
     PictureError,
 )
-
-TIMEOUT_S = 0.05
-
-
-@pytest.fixture
-def accelerator(device, parameters):
-    with Accelerator(device, TIMEOUT_S) as accelerator:
-        accelerator.load(parameters)
-        yield accelerator
-
-
-@pytest.fixture
-def right(accelerator, parameters, pictures):
-    """A function that asserts that the accelerator gives the reference's sums."""
-    expected = IntegerModel(parameters).sums(pictures)
-
-    def check(first=0, count=2):
-        got = accelerator.run(pictures[first:first + count]).sums
-        assert np.array_equal(got, expected[first:first + count])
-
-    return check
 
 
 class Wrapped:
@@ -159,13 +137,15 @@ def test_unprepared_pictures_are_refused(accelerator, right, bad):
 
 # Loading.
 
-def test_another_network_takes_the_place_of_the_first(accelerator, parameters, device, rng):
+def test_another_network_takes_the_place_of_the_first(accelerator, parameters, device, right, rng):
     free = device.free_bytes()
     other = random_parameters(network(3), rng)
     picture = rng.integers(0, 256, (1, 4, 4, 3)).astype(np.uint8)
+    right(count=1)
     accelerator.load(other)
     assert np.array_equal(accelerator.run(picture).sums, IntegerModel(other).sums(picture))
     accelerator.load(parameters)
+    right(count=1)
     assert device.free_bytes() == free
 
 
@@ -280,95 +260,6 @@ def test_memory_exhausted_says_asked_and_free_and_keeps_nothing(parameters, page
         with pytest.raises(MemoryExhausted, match=r"\d+ bytes .* asked for, \d+ of \d+ free"):
             accelerator.load(parameters)
         assert device.free_bytes() == device.dram.size_bytes
-
-
-# What goes wrong at run time.
-
-def test_a_device_that_never_ends(accelerator, device, pictures, right):
-    device.hang()
-    with pytest.raises(DeviceTimeout, match=r"within 0.05 s.*STATUS=0x0000000\d \(BUSY=1"):
-        accelerator.run(pictures[:2])
-    right()
-
-
-def test_a_stage_that_never_ends(accelerator, device, pictures, right):
-    stages = accelerator.step_through(pictures[:2])
-    next(stages)
-    device.hang()
-    with pytest.raises(DeviceTimeout, match="BUSY=1"):
-        next(stages)
-    right()
-    assert len(list(accelerator.step_through(pictures[:2]))) == 5
-
-
-def test_an_interrupt_during_a_run_that_hangs(accelerator, device, pictures, right, monkeypatch):
-    def interrupted(_):
-        raise KeyboardInterrupt
-
-    device.hang()
-    with monkeypatch.context() as patch:
-        patch.setattr("pynq_bnn.control.time.sleep", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            accelerator.run(pictures[:2])
-    right()
-
-
-@pytest.mark.parametrize("response", ["SLVERR", "DECERR"])
-def test_pictures_that_cannot_be_read(accelerator, device, pictures, right, in_dram, response):
-    accelerator.run(pictures[:2])
-    address = in_dram(device, packing.pack_pictures(pictures[:2])) + 8 * 50
-    device.dram.fail(address, on="read", response=response)
-    with pytest.raises(DeviceError) as caught:
-        accelerator.run(pictures[:2])
-    for part in ("error READ", "in LOAD", "program step 4 (load pictures)", f"0x{address:08X}"):
-        assert part in str(caught.value)
-    device.clear_faults()
-    right()
-
-
-def test_parameters_that_cannot_be_read(accelerator, device, parameters, pictures, right, in_dram):
-    stream = packing.pack_parameters(parameters)
-    address = in_dram(device, stream.words) + 8 * stream.spans[2].start
-    device.dram.fail(address, on="read", response="DECERR")
-    with pytest.raises(DeviceError, match=rf"READ.*LOAD.*\(load parameters\).*0x{address:08X}"):
-        accelerator.run(pictures[:2])
-    stages = accelerator.step_through(pictures[:2])
-    assert [next(stages)[0].name for _ in range(2)] == ["conv1", "conv2"]
-    with pytest.raises(DeviceError, match=rf"READ.*LOAD \(load parameters\).*0x{address:08X}"):
-        next(stages)
-    device.clear_faults()
-    right()
-
-
-@pytest.mark.parametrize("response", ["SLVERR", "DECERR"])
-def test_sums_that_cannot_be_written(accelerator, device, pictures, right, response):
-    accelerator.run(pictures[:2])
-    address = device.registers.get("DMA_ADDRESS")  # STORE is a program's last stage
-    device.dram.fail(address + 8, on="write", response=response)
-    with pytest.raises(DeviceError) as caught:
-        accelerator.run(pictures[:2])
-    for part in ("error WRITE", "in STORE", "(store SUMS)", f"0x{address + 8:08X}"):
-        assert part in str(caught.value)
-    device.clear_faults()
-    right()
-
-
-def test_a_program_that_cannot_be_read(accelerator, device, pictures, right):
-    right()
-    address = device.registers.get("PROGRAM_ADDRESS") + 8 * 3
-    device.dram.fail(address, on="read")
-    with pytest.raises(DeviceError, match=f"READ.*in the sequencer, program step 3.*{address:08X}"):
-        accelerator.run(pictures[:2])
-    device.clear_faults()
-    right()
-
-
-def test_a_map_that_cannot_be_written_in_stepped_mode(accelerator, device, pictures, right):
-    device.dram.fail(device.dram.base, device.dram.size_bytes // 8, on="write")
-    with pytest.raises(DeviceError, match=r"WRITE.*in STORE \(store FMAP_A\)"):
-        next(accelerator.step_through(pictures[:2]))
-    device.clear_faults()
-    right()
 
 
 # Opening and closing.

@@ -34,13 +34,6 @@ def first_difference(expected, got):
 
 
 @pytest.fixture
-def accelerator(device, parameters):
-    with Accelerator(device) as accelerator:
-        accelerator.load(parameters)
-        yield accelerator
-
-
-@pytest.fixture
 def outputs(parameters, pictures):
     """What each layer gives for the pictures."""
     return IntegerModel(parameters).run(pictures)

@@ -225,6 +225,14 @@ def test_bad_input(run, tmp_path, monkeypatch, arguments, kind, complaint, as_js
         assert len(err.splitlines()) == 1
 
 
+def test_a_figure_that_cannot_be_saved(run, files, tmp_path):
+    pytest.importorskip("matplotlib")
+    (tmp_path / "taken.png").mkdir()
+    code, out, _ = run("classify", files[0], "--figure", tmp_path / "taken.png", "--json")
+    assert code == BAD_INPUT
+    assert "taken.png" in json.loads(out)["error"], "the error alone, no results before it"
+
+
 def test_one_bad_picture_among_good_ones_is_named(run, files, tmp_path):
     (tmp_path / "bad.png").write_bytes(b"text")
     code, out, err = run("classify", files[0], tmp_path / "bad.png", files[1])

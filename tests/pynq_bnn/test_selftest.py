@@ -199,6 +199,21 @@ def test_a_memory_that_fails_leaves_no_test_out(device, parameters):
     assert "error READ" in found["known answer"].detail
 
 
+def test_a_bus_that_fails_leaves_no_test_out(device, parameters):
+    class Gone(Odd):
+        gone = False
+
+        def read(self, offset):
+            if self.gone:
+                raise OSError("bus error")
+            return self.mmio.read(offset)
+
+    device.mmio = Gone(device)
+    report, found = run(device, parameters, lambda: setattr(device.mmio, "gone", True))
+    assert failing(report) == NAMES
+    assert {finding.detail for finding in report.findings} == {"bus error"}
+
+
 def test_require_known_answer_shows_both_sums(device, parameters):
     right = known_answer(parameters)
     wrong = [right[0] + 2, *right[1:]]

@@ -1,0 +1,205 @@
+"""The picture convolution: 3 x 3 x 3 taps of 8-bit pixels, `fp_outputs` outputs a cycle."""
+
+from typing import List
+
+from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from overlays.gateware.config import MAX_CHANNELS, MAX_SIDE, TAPS
+from overlays.gateware.fp_lanes import CHAIN_CYCLES, OUTPUTS, SUM_BITS, ColourSums, FpLanes
+from overlays.gateware.fp_raster import Centre, FpRaster
+from overlays.gateware.interfaces import (
+    INPUT_READ_LATENCY,
+    MERGE_CYCLES,
+    FmapWrite,
+    InputRead,
+    Stage,
+    Units,
+)
+
+STEP0 = INPUT_READ_LATENCY + 2
+"""From a centre's column to its step 0: the column left of it is in the lowest row then."""
+LATENCY = STEP0 + CHAIN_CYCLES + 1
+"""From the cycle in which a centre's column is addressed to the cycle that writes its bits."""
+
+
+class FpConv(wiring.Component):
+    """FP_CONV: pictures from the input buffer, bits to a feature-map buffer.
+
+    Timing: a layer's first pass begins when its thresholds and weights are there,
+    outputs / 4 + fp_outputs / 4 cycles after `start` at the earliest; each pass takes
+    max(images * height * width, MERGE_CYCLES) cycles (with padding NONE the last ends a row early); each
+    bit is written LATENCY cycles after its column; `done` comes MERGE_CYCLES after the last write.
+
+    Cost, 16 outputs: see fp_lanes for each four of them, and about 500 LUT and 600 FF.
+
+    Ports
+    -----
+    stage, input, units, write : see interfaces
+    """
+
+    stage: In(Stage)
+    input: Out(InputRead)
+    units: In(Units)
+    write: Out(FmapWrite)
+
+    def __init__(self, fp_outputs: int = 16) -> None:
+        if fp_outputs not in (4, 8, 16):
+            raise ValueError(f"fp_outputs is {fp_outputs}; it can be 4, 8 or 16")
+        super().__init__()
+        self._slots = fp_outputs // OUTPUTS
+        self._outputs = fp_outputs
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        shape = self.stage.shape
+        m.submodules.raster = raster = FpRaster()
+        lanes = [FpLanes(MAX_CHANNELS // self._outputs) for _ in range(self._slots)]
+        for slot, lane in enumerate(lanes):
+            m.submodules[f"lanes{slot}"] = lane
+        centres, sums = self._delay(m, raster.centre)
+        m.d.comb += [
+            raster.start.eq(self.stage.start),
+            raster.shape.eq(shape),
+            raster.passes.eq(shape.outputs >> (self._outputs.bit_length() - 1)),
+            self.input.address.eq(raster.address),
+            self.stage.busy.eq(raster.centre.sum),
+            self.stage.waiting.eq(raster.waiting),
+        ]
+        self._load(m, raster, lanes)
+        rows = self._rows(m, centres)
+        self._connect(m, lanes, rows, centres)
+        self._write(m, lanes, centres[STEP0 + CHAIN_CYCLES], sums[STEP0 + CHAIN_CYCLES])
+        return m
+
+    def _delay(self, m: Module, centre: Centre) -> tuple:
+        """The centre 0, 1, 2... cycles after it was issued; and its `sum`, which a reset clears."""
+        centres, sums = [centre], [centre.sum]
+        for age in range(1, STEP0 + CHAIN_CYCLES + 1):
+            later = Signal(Centre, name=f"centre{age}", reset_less=True)
+            live = Signal(name=f"sum{age}")
+            m.d.sync += [later.eq(centres[-1]), live.eq(sums[-1])]
+            centres.append(later)
+            sums.append(live)
+        return centres, sums
+
+    def _load(self, m: Module, raster: FpRaster, lanes: List[FpLanes]) -> None:
+        """Thresholds of all outputs, then weights, from the stream to the lanes' RAM."""
+        unit, weights, active = Signal(7), Signal(), Signal()
+        slot_bits = self._slots.bit_length() - 1
+        m.d.comb += [
+            self.units.ready.eq(active),
+            raster.loaded.eq(weights & (~active | (
+                unit[slot_bits:] > raster.centre.pass_number))),
+        ]
+        with m.If(self.units.valid & active):
+            m.d.sync += unit.eq(unit + 1)
+            with m.If(unit == (self.stage.shape.outputs >> 2) - 1):
+                m.d.sync += [unit.eq(0), weights.eq(1), active.eq(~weights)]
+        with m.If(self.stage.start):
+            m.d.sync += [unit.eq(0), weights.eq(0), active.eq(1)]
+        for slot, lane in enumerate(lanes):
+            mine = self.units.valid & active & (unit[:slot_bits] == slot)
+            m.d.comb += [lane.unit.eq(self.units.payload), lane.write_pass.eq(unit[slot_bits:]),
+                         lane.write_thresholds.eq(mine & ~weights),
+                         lane.write_weights.eq(mine & weights)]
+
+    def _rows(self, m: Module, centres: List[Centre]) -> List[Signal]:
+        """Colour sums of the pixel read and of those one and two rows above it, 3 cycles apart."""
+        pixel = Signal(24, reset_less=True)
+        red, green, blue = (Cat(pixel[i:i + 7], ~pixel[i + 7]).as_signed() for i in (0, 8, 16))
+        plus, minus = Signal(signed(9), reset_less=True), Signal(signed(9), reset_less=True)
+        last = Signal(signed(8), reset_less=True)
+        row = Signal(ColourSums, name="row0", reset_less=True)
+        m.d.sync += [
+            pixel.eq(self.input.data.word_select(centres[INPUT_READ_LATENCY].half, 32)),
+            # With p = 128 + p', the constants of the four u cancel but for +1, 0, 0, -1.
+            plus.eq(red + green), minus.eq(red - green), last.eq(blue),
+            row[0].eq(plus + last + 1), row[1].eq(minus + last),
+            row[2].eq(plus - last), row[3].eq(minus + ~last),
+        ]
+        age = INPUT_READ_LATENCY + 3
+        rows = [row]
+        for above in (1, 2):
+            ram = memory.Memory(shape=4 * SUM_BITS, depth=MAX_SIDE, init=[],
+                                attrs={"ram_style": "distributed"})
+            m.submodules[f"line{above}"] = ram
+            write, read = ram.write_port(), ram.read_port(domain="comb")
+            late1 = Signal(ColourSums, name=f"row{above}_late1", reset_less=True)
+            late2 = Signal(ColourSums, name=f"row{above}_late2", reset_less=True)
+            row = Signal(ColourSums, name=f"row{above}", reset_less=True)
+            age += 2
+            m.d.comb += [write.en.eq(centres[age].column), write.addr.eq(centres[age].x),
+                         write.data.eq(late2), read.addr.eq(centres[age].x)]
+            m.d.sync += [late1.eq(rows[-1]), late2.eq(late1), row.eq(read.data)]
+            age += 1
+            rows.append(row)
+        return rows
+
+    def _connect(self, m: Module, lanes: List[FpLanes], rows: List[Signal],
+                 centres: List[Centre]) -> None:
+        """Rows and, for each step, the centre that it works on."""
+        first, end = centres[STEP0 + 1], centres[STEP0 + CHAIN_CYCLES - 1]
+        half = Signal(3)
+        outer_columns, outer_rows = first.x_first + first.x_last, first.y_first + first.y_last
+        with m.Switch(Cat(outer_columns, outer_rows)):
+            for columns in range(3):
+                for heights in range(3):
+                    with m.Case(heights << 2 | columns):
+                        m.d.comb += half.eq((3 - columns) * (3 - heights) // 2)
+        for lane in lanes:
+            m.d.comb += [lane.half_taps.eq(half),
+                         lane.odd_taps.eq(~(end.x_first ^ end.x_last | end.y_first ^ end.y_last)),
+                         lane.passes[TAPS].eq(end.pass_number)]
+            m.d.comb += [lane.rows[k].eq(row) for k, row in enumerate(rows)]
+            for step in range(TAPS):
+                k, column = divmod(step, 3)
+                centre = centres[STEP0 + step]
+                m.d.comb += [
+                    lane.passes[step].eq(centre.pass_number),
+                    lane.inside[step].eq(
+                        ~((centre.y_last, Const(0, 1), centre.y_first)[k]
+                          | (centre.x_first, Const(0, 1), centre.x_last)[column])),
+                ]
+
+    def _write(self, m: Module, lanes: List[FpLanes], centre: Centre, live: Signal) -> None:
+        """Pool, flip, and where the bits go."""
+        shape, outputs = self.stage.shape, self._outputs
+        reached, flips = Cat(lane.reached for lane in lanes), Cat(lane.flips for lane in lanes)
+        m.submodules.pool = ram = memory.Memory(shape=outputs, depth=MAX_SIDE // 2, init=[],
+                                                attrs={"ram_style": "distributed"})
+        above, save = ram.read_port(domain="comb"), ram.write_port()
+        left = Signal(outputs, reset_less=True)
+        pair, emit = Signal(outputs), Signal()
+        m.d.comb += [
+            pair.eq(left | reached),
+            above.addr.eq(centre.sum_x[1:]),
+            save.addr.eq(centre.sum_x[1:]), save.data.eq(pair),
+            save.en.eq(live & centre.sum_x[0] & ~centre.odd_row),
+            emit.eq(live & (~shape.pool | (centre.sum_x[0] & centre.odd_row))),
+        ]
+        with m.If(live):
+            m.d.sync += left.eq(reached)
+
+        # Places are counted in 128 bits: a pixel takes 1, 2 or 4, a row of the buffer has 4.
+        place, channel = Signal(19), Signal(9)
+        wide, whole = shape.outputs > 128, shape.outputs > 256
+        following = place + Mux(whole, 4, Mux(wide, 2, 1))
+        m.d.sync += [
+            self.write.enable.eq(emit),
+            self.write.address.eq(Cat(channel[:7], place | channel[7:])),
+            self.write.bits.eq(~(Mux(shape.pool, pair | above.data, reached) ^ flips)),
+        ]
+        m.d.comb += self.write.size.eq(outputs.bit_length() - 1)
+        with m.If(emit):
+            m.d.sync += place.eq(following)
+            with m.If(centre.image_end):
+                m.d.sync += place.eq((following + 3) & ~3)
+            with m.If(centre.pass_end):
+                m.d.sync += [place.eq(0), channel.eq(channel + outputs)]
+        with m.If(self.stage.start):
+            m.d.sync += [place.eq(0), channel.eq(0)]
+        ends = Signal(MERGE_CYCLES + 1)
+        m.d.sync += ends.eq(Cat(emit & centre.layer_end, ends[:-1]))
+        m.d.comb += self.stage.done.eq(ends[-1])
