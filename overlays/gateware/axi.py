@@ -1,7 +1,8 @@
 """The AXI3 ports of Zynq's processing system, by UG585's signal names in lower case.
 
-Directions are the master's: a block that masters a port has ``Out(HP)``, one that serves it ``In(GP)``.
-Clocks, resets, the issuing-capability inputs and the FIFO counts of an HP port are the shell's.
+Directions are the master's: a block that masters a port has ``Out(HP_READ)``, one that serves it
+``In(GP)``.  Clocks, resets, the issuing-capability inputs and the FIFO counts of an HP port are the
+shell's.
 """
 
 from __future__ import annotations

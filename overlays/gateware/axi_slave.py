@@ -21,8 +21,8 @@ WRITE_CYCLES = READ_LATENCY + 6
 class AxiSlave(wiring.Component):
     """Takes one transaction at a time; reads and writes that wait take turns.
 
-    Bursts may be INCR or FIXED, of 1 to 16 beats.  A beat is answered with SLVERR, and no
-    register is touched, when it is not of 4 aligned bytes (SIZE, address, a write's strobes), when its
+    Bursts may be INCR or FIXED, of 1 to 16 beats.  A beat is answered with SLVERR, and no register
+    is touched, when it is not of 4 aligned bytes (SIZE, address, a write's strobes), when its
     address is outside the window, or when the burst is a WRAP; also when the register file has no
     such offset.  A write burst answers SLVERR if any of its beats would.  Write data are taken
     after their address and in its order; IDs come back as they were sent.  No READY or VALID
@@ -63,9 +63,9 @@ class AxiSlave(wiring.Component):
                                   & (address[WINDOW_BITS:] == self.base >> WINDOW_BITS))
 
         def take(prefix: str, identity: Signal) -> list:
-            return [identity.eq(axi[prefix + "id"]), address.eq(axi[prefix + "addr"]),
-                    beats_left.eq(axi[prefix + "len"]), burst.eq(axi[prefix + "burst"]),
-                    size.eq(axi[prefix + "size"])]
+            return [register.eq(getattr(axi, prefix + name)) for register, name in (
+                (identity, "id"), (address, "addr"), (beats_left, "len"), (burst, "burst"),
+                (size, "size"))]
 
         with m.FSM():
             with m.State("IDLE"):

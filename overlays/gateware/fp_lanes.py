@@ -60,28 +60,31 @@ class FpLanes(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         entries = [self.unit.word_select(o, 32) for o in range(OUTPUTS)]
-        sums = [self.half_taps] * OUTPUTS
+        # sum - ~term is sum + term + 1; as a difference it costs one lookup table a bit, since
+        # synthesis wires the minuend straight into the carry chain but may do so with any summand.
+        sums = [self.half_taps - TAPS] * OUTPUTS
         for step in range(TAPS):
             row, column = divmod(step, 3)
             tap = 3 * (2 - row) + column
+            colours = self.rows[row]
             reads = self._ram(m, f"weights{step}", self.write_weights, self.passes[step], Cat(
                 *(self._code(entry[3 * tap:3 * tap + 3]) for entry in entries)))
-            # One copy of `inside` for the 50 lookup tables of four outputs.
-            inside = Signal(name=f"inside{step}", reset_less=True, attrs={"keep": 1})
-            m.d.sync += inside.eq(self.inside[step])
+            inside = self._copy(m, f"inside{step}", self.inside[step])
             for o in range(OUTPUTS):
                 negative, minus_green, minus_blue = reads[3 * o:3 * o + 3]
-                picked = Signal(signed(SUM_BITS), name=f"picked{step}_{o}", reset_less=True)
+                picked = Signal(SUM_BITS, name=f"picked{step}_{o}", reset_less=True)
                 invert = Signal(name=f"invert{step}_{o}", reset_less=True)
                 total = Signal(signed(_bits(step + 1)), name=f"sum{step}_{o}", reset_less=True)
                 term = (picked ^ invert.replicate(SUM_BITS)) & inside.replicate(SUM_BITS)
                 m.d.sync += [
-                    picked.eq(self.rows[row][Cat(minus_green, minus_blue)]),
+                    picked.eq(Mux(minus_blue, Mux(minus_green, colours[3], colours[2]),
+                                  Mux(minus_green, colours[1], colours[0]))),
                     invert.eq(negative),
-                    total.eq(sums[o] + term.as_signed()),
+                    total.eq(sums[o] - (~term).as_signed()),
                 ]
                 sums[o] = total
-        thresholds = self._ram(m, "thresholds", self.write_thresholds, self.passes[TAPS],
+        last_pass = self._copy(m, "last_pass", self.last_pass)
+        thresholds = self._ram(m, "thresholds", write_thresholds, last_pass,
                                Cat(*(entry[:17] for entry in entries)))
         for o in range(OUTPUTS):
             threshold = thresholds.word_select(o, 17)

@@ -33,14 +33,14 @@ that offset, and nothing was written."""
 
 
 class RegisterFile(wiring.Component):
-    """Holds the read-write registers, shows the read-only ones, tells of writes to CONTROL and STAGE.
+    """Holds the read-write registers, shows the others, tells of writes to CONTROL and STAGE.
 
     Besides the ports below there is one of 32 bits for each register that the table has once, by
     its name in lower case: an input for a read-only register, an output for a read-write one and
     for CONTROL (its last write, valid with `control_written`).
 
-    Reads pass a registered tree of 4-to-1 choices, READ_LATENCY cycles long; the log's words come from
-    outside.  Offsets that the table lacks answer `fault`.
+    Reads pass a registered tree of 4-to-1 choices, READ_LATENCY cycles long; the log's words come
+    from outside.  Offsets that the table lacks answer `fault`.
 
     Cost: about 1,000 LUT, 1,000 FF with nothing tied to constants.
 
@@ -110,7 +110,7 @@ class RegisterFile(wiring.Component):
             elif register.name == "STAGE":
                 m.d.sync += self.stage_written.eq(host)
             if register.access == READ_WRITE:
-                held_value = self[register.name.lower()]
+                held_value = getattr(self, register.name.lower())
                 with m.If(self.clear):
                     m.d.sync += held_value.eq(register.reset)
                 with m.Elif(enable):
@@ -120,7 +120,7 @@ class RegisterFile(wiring.Component):
         bus = self.bus
         word = bus.address[2:]
         nodes: Dict[int, object] = {
-            register.offset // 4: self[register.name.lower()]
+            register.offset // 4: getattr(self, register.name.lower())
             for register in SINGLE if register.access in (READ_ONLY, READ_WRITE)}
         levels = 0
         while max(nodes) > 0:

