@@ -1,0 +1,110 @@
+import json
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pynq_bnn.result import THUMBNAILS_SHOWN, Result, Results
+from pynq_bnn.timing import Timing
+
+CLASSES = ("bee", "cat & dog", "<elk>", "fox")
+
+
+def result(scores=(0.5, 2.0, -1.0, 2.0), classes=CLASSES):
+    count = len(classes)
+    return Result(classes, np.array(scores, np.float32), np.arange(count),
+                  np.full((32, 32, 3), 9, np.uint8), Timing("model", 1, total_s=0.1))
+
+
+def test_of_equal_scores_the_first_wins():
+    answer = result()
+    assert (answer.index, answer.label) == (1, "cat & dog")
+    assert answer.top(3) == [("cat & dog", 2.0), ("fox", 2.0), ("bee", 0.5)]
+    assert len(answer.top(99)) == 4
+
+
+def test_top_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="top"):
+        result().top(0)
+
+
+def test_arrays_are_the_users_own_and_read_only():
+    scores = np.array([1, 2, 3, 4], np.float32)
+    answer = result(scores)
+    scores[:] = 0
+    assert answer.scores.tolist() == [1, 2, 3, 4]
+    assert type(answer.scores) is np.ndarray
+    with pytest.raises(ValueError, match="read-only"):
+        answer.scores[0] = 5
+
+
+def test_sizes_must_agree():
+    with pytest.raises(ValueError, match="4 classes"):
+        result(scores=(1, 2, 3))
+
+
+def test_repr_says_label_score_and_device():
+    assert repr(result()) == "<Result cat & dog (score 2.00; next fox 2.00) on model>"
+
+
+def test_html_is_escaped_and_carries_its_picture():
+    text = result()._repr_html_()
+    assert "cat &amp; dog" in text
+    assert "&lt;elk&gt;" in text
+    assert "<elk>" not in text
+    assert "data:image/png;base64," in text
+    assert "not probabilities" in text
+
+
+def test_html_needs_no_matplotlib(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert result()._repr_html_()
+
+
+def test_equal_scores_can_be_drawn(tmp_path):
+    answer = result((0, 0, 0, 0))
+    assert answer._repr_html_()
+    answer.save(tmp_path / "zero.png")
+
+
+def test_save_writes_a_picture_with_something_on_it(tmp_path):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "result.png"
+    result().save(path)
+    with Image.open(path) as image:
+        assert image.width > 600
+        assert len(np.unique(np.asarray(image))) > 20
+
+
+def test_many_classes_are_cut_and_counted():
+    many = tuple(f"class{n}" for n in range(64))
+    text = result(np.arange(64), many)._repr_html_()
+    assert "class63" in text
+    assert "class3<" not in text
+    assert "54 lower ones not shown" in text
+
+
+def test_to_dict_is_json():
+    loaded = json.loads(json.dumps(result().to_dict()))
+    assert loaded["label"] == "cat & dog"
+    assert loaded["scores"] == [0.5, 2.0, -1.0, 2.0]
+
+
+def test_results_are_a_sequence():
+    results = Results([result(), result((9, 0, 0, 0)), result((0, 0, 9, 0))])
+    assert len(results) == 3
+    assert results.labels == ["cat & dog", "bee", "<elk>"]
+    assert results.indices.tolist() == [1, 0, 2]
+    assert results.scores.shape == (3, 4)
+    assert results[1:].labels == ["bee", "<elk>"]
+    assert results[-1].label == "<elk>"
+    assert repr(results) == "<Results cat & dog, bee, <elk> (3 pictures) on model>"
+    assert repr(Results([])) == "<Results of no pictures>"
+
+
+def test_a_long_grid_is_cut_and_counted():
+    text = Results([result()] * (THUMBNAILS_SHOWN + 5))._repr_html_()
+    assert text.count("<img") == THUMBNAILS_SHOWN
+    assert "5 more pictures not shown" in text
+    assert "&lt;" not in repr(Results([result()]))
