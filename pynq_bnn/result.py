@@ -129,7 +129,7 @@ class Result:
 
     def save(self, path: Union[str, os.PathLike]) -> None:
         """Save :meth:`plot` to a file; its suffix gives the format (.png, .pdf, .svg)."""
-        self.plot().savefig(os.fspath(path), dpi=150)
+        self.plot().savefig(os.fspath(path), dpi=150, bbox_inches="tight")
 
     def _draw_bars(self, ax: Axes) -> None:
         top = self.top(BARS_SHOWN)
@@ -144,13 +144,13 @@ class Result:
         ax.invert_yaxis()
         ax.margins(x=0.16)
         ax.set_yticks(rows)
-        ax.set_yticklabels([label for label, _ in top], fontsize=9)
+        ax.set_yticklabels([_plain(label) for label, _ in top], fontsize=9)
         ax.get_yticklabels()[0].set_fontweight("bold")
         ax.set_xticks([])
         ax.tick_params(length=0)
         for spine in ax.spines.values():
             spine.set_visible(False)
-        ax.set_title(f"{self.label}, on the {self.timing.device} device", loc="left",
+        ax.set_title(_plain(f"{self.label}, on the {self.timing.device} device"), loc="left",
                      fontsize=12, fontweight="bold")
         ax.set_xlabel(self._bars_note(), fontsize=8, color=MUTED)
 
@@ -207,6 +207,11 @@ class Results(Sequence):
         left_out = len(self) - THUMBNAILS_SHOWN
         more = _html_note(f"{left_out} more pictures not shown") if left_out > 0 else ""
         return f"<div>{cells}{more}</div>"
+
+
+def _plain(text: str) -> str:
+    """Text that matplotlib doesn't take for a formula."""
+    return text.replace("$", r"\$")
 
 
 def _html_image(picture: np.ndarray, width: int) -> str:

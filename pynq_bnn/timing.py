@@ -9,8 +9,8 @@ MODEL, RTL, BOARD = "model", "rtl", "board"
 """The three devices: a model in Python, the gateware in simulation, the gateware on a board."""
 
 _WALL_CLOCK = {
-    MODEL: "wall clock in Python on the model device: says nothing about the board's speed",
-    RTL: "wall clock of the RTL simulation: says nothing about the board's speed",
+    MODEL: "wall clock in Python on the model device, which says nothing about the board's speed",
+    RTL: "wall clock in Python of the RTL simulation, which says nothing about the board's speed",
     BOARD: "wall clock in Python on the board's CPU",
 }
 
@@ -69,17 +69,19 @@ class Timing:
         return {**asdict(self), "device_ms": self.device_ms}
 
     def describe(self) -> str:
-        """A few lines for a person: every number with what it is and where it comes from."""
+        """Every number with what it is and where it comes from, in a few lines for a person."""
         noun = "picture" if self.batch == 1 else "pictures"
-        lines = [f"a batch of {self.batch} {noun} on device {self.device}"]
+        lines = [f"a batch of {self.batch} {noun} on device {self.device}",
+                 f"  {_WALL_CLOCK[self.device]}:"]
         for label, seconds, meaning in (
                 ("prepare", self.prepare_s, "pictures to words"),
                 ("copy", self.copy_s, "words into the device's memory"),
                 ("run", self.run_s, "start register to seen done"),
                 ("read", self.read_s, "sums to scores"),
-                ("total", self.total_s, _WALL_CLOCK[self.device])):
-            lines.append(f"  {label:8}{_ms(seconds):>14}  {meaning}")
-        lines.append(f"  {'device':8}{_value_ms(self.device_ms):>14}  {self._device_meaning()}")
+                ("total", self.total_s, "all of it")):
+            lines.append(f"    {label:8}{_ms(seconds):>14}  {meaning}")
+        lines.append("  on the device:")
+        lines.append(f"    {'run':8}{_value_ms(self.device_ms):>14}  {self._device_meaning()}")
         build = "none, a model" if self.device == MODEL else self.build or "unknown"
         lines.append(f"  gateware {build}; parameters {self.parameters or 'unknown'}")
         return "\n".join(lines)

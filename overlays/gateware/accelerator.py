@@ -65,7 +65,8 @@ class Accelerator(wiring.Component):
         fmaps = m.submodules.fmaps = FmapBuffers(config)
         sums = m.submodules.sums = SumsMemory(config.batch)
         parameters = fifo.SyncFIFOBuffered(width=UNIT, depth=config.parameter_units)
-        stages = {r.FP_CONV: FpConv(config), r.BIN_CONV: BinConv(config), r.BIN_FC: Fc(config)}
+        stages = {r.FP_CONV: FpConv(config.fp_outputs), r.BIN_CONV: BinConv(config.reducers),
+                  r.BIN_FC: Fc(config.batch)}
         store = Store()
         reset = ResetInserter(clear)
         m.submodules.parameters = reset(parameters)
@@ -222,9 +223,14 @@ class Accelerator(wiring.Component):
                 m.d.comb += [parameters.r_en.eq(stage.units.ready),
                              *_drive(fmaps.write, stage.write)]
         store_parameters = storing & (source == r.PARAMS)
+        store_pending, store_address = Signal(), Signal(32)
+        with m.If(start & storing):
+            m.d.sync += [store_pending.eq(1), store_address.eq(held.dma_address)]
+        with m.Elif(writer.commands.ready | sequencer.clear):
+            m.d.sync += store_pending.eq(0)
         with m.If(store_parameters):
             m.d.comb += parameters.r_en.eq(store.units.ready)
-            waiting |= ~parameters.r_rdy
+        waiting |= store_parameters & ~parameters.r_rdy
         m.d.comb += [
             store.start.eq(start & storing), store.source.eq(source),
             store.units.payload.eq(parameters.r_data),
@@ -232,12 +238,12 @@ class Accelerator(wiring.Component):
             sums.address.eq(store.sums_address),
             store.sums_data.eq(sums.word), store.read.data.eq(fmaps.read.data),
             fmaps.read.address.eq(Mux(storing, store.read.address, Mux(
-                running == r.BIN_CONV, conv.read.address, fc.read.address))),
-            conv.read.data.eq(fmaps.read.data), fc.read.data.eq(fmaps.read.data),
-            pictures.address.eq(fp.read.address), fp.read.data.eq(pictures.word),
+                running == r.BIN_CONV, conv.fmap.address, fc.source.address))),
+            conv.fmap.data.eq(fmaps.read.data), fc.source.data.eq(fmaps.read.data),
+            pictures.address.eq(fp.input.address), fp.input.data.eq(pictures.word),
             *_drive(sums.write, fc.sums),
-            writer.commands.valid.eq(start & storing),
-            writer.commands.payload.address.eq(held.dma_address),
+            writer.commands.valid.eq(store_pending),
+            writer.commands.payload.address.eq(store_address),
             writer.commands.payload.bursts.eq(store.bursts),
             writer.reset.eq(sequencer.clear),
             sequencer.write_fault.eq(writer.error),

@@ -1,16 +1,21 @@
 """From counts of mismatches to stored bits: sums, thresholds, pooling, and where the bits go."""
 
-from amaranth import Array, Cat, Const, Module, Mux, Signal, signed
+from typing import List, Tuple
+
+from amaranth import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
-from overlays.gateware.config import MAX_SIDE, QUARTERS, ROW, TAPS
-from overlays.gateware.interfaces import MERGE_CYCLES, FmapWrite
+from overlays.gateware.config import MAX_CHANNELS, MAX_SIDE, QUARTERS, ROW, TAPS, UNIT
+from overlays.gateware.interfaces import MERGE_CYCLES, WRITE_BITS, FmapWrite
 from overlays.gateware.raster import Centre
-from overlays.gateware.thresholds import Threshold, Thresholds
+from overlays.gateware.thresholds import Threshold, Thresholds, threshold_depth
 
 SPREADS = range(QUARTERS.bit_length())
+BLOCK = 64
+"""Channels come in multiples of this."""
 
 
 class Decision(wiring.Component):
@@ -21,7 +26,7 @@ class Decision(wiring.Component):
 
     Ports
     -----
-    start : pulse; the inputs up to `pool` are right from two cycles before on
+    start : pulse; the inputs up to `pool` are right from then on
     spread : log2 of the reducers that an output takes, 0 to 2
     out_spread : log2 of the quarters of an output pixel
     blocks : 64-channel blocks of an input pixel, 1 to 8
@@ -50,7 +55,7 @@ class Decision(wiring.Component):
             "valid": In(TAPS),
             "centre": In(Centre),
             "mismatches": In(data.ArrayLayout(11, reducers)),
-            "index": Out(range(Thresholds(reducers).depth)),
+            "index": Out(range(threshold_depth(reducers))),
             "thresholds": In(data.ArrayLayout(Threshold, reducers)),
             "write": Out(FmapWrite),
             "done": Out(1),
@@ -58,20 +63,134 @@ class Decision(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        # Ages, in cycles since valid and centre came: mismatches, their sums by 2, by 4, comparison.
-        counted = self.mismatch_latency
-        summed = counted + 2
+        # Ages, in cycles since valid and centre: when what is compared, and the outcome, are there.
+        summed = self.mismatch_latency + 2
         compared = summed + 1
         centres = [self.centre]
         for age in range(1, compared + 2):
             later = Signal(Centre, name=f"centre_{age}")
             m.d.sync += later.eq(centres[-1])
             centres.append(later)
-
-        self._read_thresholds(m, centres[summed - 1 - Thresholds.READ_LATENCY - 0])
-        limits, flips = self._limits(m, summed - 1)
+        limits, flips = self._limits(m, summed, centres)
         reached = self._compare(m, limits)
-        packed, flip = self._pack(m, reached, flips)
-        emit, bits = self._pool(m, packed, centres[compared + 1])
-        self._write(m, emit, ~(bits ^ flip), centres[compared + 1])
+        flips = _delayed(m, flips, compared - summed)
+
+        # Output j of the pass was decided at reducer j << spread.
+        packed, flip = (Signal(self.reducers, name=name, reset_less=True)
+                        for name in ("packed", "flip"))
+        packing = Signal(2, reset_less=True, attrs={"keep": 1})
+        m.d.sync += packing.eq(self.spread)
+        with m.Switch(packing):
+            for spread in SPREADS:
+                with m.Case(spread):
+                    m.d.sync += [packed.eq(Cat(reached[::1 << spread])),
+                                 flip.eq(Cat(flips[::1 << spread]))]
+        emit, bits = self._pool(m, packed, centres[-1])
+        self._write(m, emit, ~(bits ^ flip), centres[-1])
         return m
+
+    def _limits(self, m: Module, age: int, centres: List[data.View]) -> Tuple[List[Value], Value]:
+        """The most mismatches with which each sum reaches its threshold; the flips; at `age`."""
+        rows, every = Signal(5, reset_less=True), Signal(7, reset_less=True)
+        blocks, valid = self.blocks, self.valid
+        sides = Signal(2, reset_less=True)
+        m.d.sync += [
+            rows.eq(blocks * (1 + valid[1] + valid[7])),
+            sides.eq(valid[3] + valid[5]),
+            every.eq(rows + Mux(sides[0], rows, 0) + Mux(sides[1], rows << 1, 0)),
+        ]
+        every = _delayed(m, every, age - 3)
+
+        index_age = age - 1 - Thresholds.READ_LATENCY
+        with m.If(centres[index_age].valid & centres[index_age].pass_end):
+            m.d.sync += self.index.eq(self.index + 1)
+        with m.If(self.start):
+            m.d.sync += self.index.eq(0)
+
+        limits = []
+        for r in range(self.reducers):
+            limit = Signal(signed(17), name=f"limit_{r}", reset_less=True)
+            m.d.sync += limit.eq(every * BLOCK - self.thresholds[r].t)
+            limits.append(limit >> 1)
+        flips = Cat(self.thresholds[r].flip for r in range(self.reducers))
+        return limits, _delayed(m, flips, 1)
+
+    def _compare(self, m: Module, limits: List[Value]) -> Signal:
+        """Reached or not, for each reducer's output, from the mismatches 3 cycles ago."""
+        counts = list(self.mismatches)
+        for spread in SPREADS[1:]:
+            joined = Signal(name=f"joined_{spread}", reset_less=True, attrs={"keep": 1})
+            m.d.sync += joined.eq(self.spread >= spread)
+            sums = []
+            for r, count in enumerate(counts):
+                total = Signal(11 + spread, name=f"total_{spread}_{r}", reset_less=True)
+                other = 0
+                if r % (1 << spread) == 0:
+                    other = Mux(joined, counts[r + (1 << spread - 1)], 0)
+                m.d.sync += total.eq(count + other)
+                sums.append(total)
+            counts = sums
+        reached = Signal(self.reducers, reset_less=True)
+        m.d.sync += [reached[r].eq(counts[r] <= limits[r]) for r in range(self.reducers)]
+        return reached
+
+    def _pool(self, m: Module, packed: Value, centre: data.View) -> Tuple[Value, Value]:
+        """Whether an output pixel is complete, and its bits: any of the 2 x 2, with pooling."""
+        column, odd_row = Signal(range(MAX_SIDE)), Signal()
+        with m.If(centre.valid):
+            m.d.sync += column.eq(column + 1)
+            with m.If(centre.row_end):
+                m.d.sync += [column.eq(0), odd_row.eq(~odd_row & ~centre.image_end)]
+        with m.If(self.start):
+            m.d.sync += [column.eq(0), odd_row.eq(0)]
+        m.submodules.row_above = memory = Memory(
+            shape=self.reducers, depth=MAX_SIDE // 2, init=[])
+        into, outof = memory.write_port(), memory.read_port(domain="comb")
+        before = Signal(self.reducers, reset_less=True)
+        pair = Signal(self.reducers)
+        m.d.sync += before.eq(packed)
+        m.d.comb += [
+            pair.eq(before | packed),
+            into.en.eq(centre.valid & column[0] & ~odd_row),
+            into.addr.eq(column >> 1), into.data.eq(pair),
+            outof.addr.eq(column >> 1),
+        ]
+        return (centre.valid & (~self.pool | (column[0] & odd_row)),
+                Mux(self.pool, pair | outof.data, packed))
+
+    def _write(self, m: Module, emit: Value, bits: Value, centre: data.View) -> None:
+        """Pixel after pixel, each image from a row of its own, a pass beside the one before."""
+        pixel = Signal(26)     # bit address, without the channel
+        channel = Signal(range(MAX_CHANNELS))
+        remaining = Signal(10)
+        last = Signal(MERGE_CYCLES + 1)
+        size = Signal(range(WRITE_BITS.bit_length()))
+        m.d.comb += size.eq(exact_log2(self.reducers) - self.spread)
+        image_ends = centre.row_end & centre.image_end
+        pass_ends = image_ends & centre.pass_end
+        m.d.sync += [
+            self.write.enable.eq(emit),
+            self.write.address.eq(pixel | channel),
+            self.write.size.eq(size),
+            self.write.bits.eq(bits),
+            last.eq(Cat(emit & pass_ends & (remaining == 1), last)),
+        ]
+        m.d.comb += self.done.eq(last[-1])
+        with m.If(emit):
+            m.d.sync += pixel.eq(pixel + (UNIT << self.out_spread))
+            with m.If(image_ends):
+                m.d.sync += pixel.eq(((pixel // ROW) + 1) * ROW)
+            with m.If(pass_ends):
+                m.d.sync += [pixel.eq(0), channel.eq(channel + (1 << size)),
+                             remaining.eq(remaining - 1)]
+        with m.If(self.start):
+            m.d.sync += [pixel.eq(0), channel.eq(0), remaining.eq(self.passes)]
+
+
+def _delayed(m: Module, value: Value, cycles: int) -> Value:
+    """`value` some cycles later."""
+    for _ in range(cycles):
+        later = Signal(len(value), reset_less=True)
+        m.d.sync += later.eq(value)
+        value = later
+    return value

@@ -1,7 +1,5 @@
 """Reading through one HP port: bursts out, units in, in the order of the bursts."""
 
-from __future__ import annotations
-
 from amaranth import Cat, Const, Module, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
@@ -32,7 +30,7 @@ class DmaReadPort(wiring.Component):
     ID 0 and come back in order.  `issue` may be pulsed in a cycle in which `can_issue` is 1; the
     next one is possible four cycles later.
 
-    Cost: about 190 LUT, 250 FF and 2 BRAM36 (up to fifo_bursts = 64).
+    Cost: 125 LUT, 310 FF and 2 BRAM36 (up to fifo_bursts = 64).
 
     Parameters
     ----------

@@ -1,12 +1,12 @@
 """The picture convolution: 3 x 3 x 3 taps of 8-bit pixels, `fp_outputs` outputs a cycle."""
 
-from typing import List
+from typing import List, Tuple
 
 from amaranth import Cat, Const, Module, Mux, Signal, signed
-from amaranth.lib import memory, wiring
+from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from overlays.gateware.config import MAX_CHANNELS, MAX_SIDE, TAPS
+from overlays.gateware.config import MAX_CHANNELS, MAX_SIDE, TAPS, UNIT
 from overlays.gateware.fp_lanes import CHAIN_CYCLES, OUTPUTS, SUM_BITS, ColourSums, FpLanes
 from overlays.gateware.fp_raster import Centre, FpRaster
 from overlays.gateware.interfaces import (
@@ -23,16 +23,21 @@ STEP0 = INPUT_READ_LATENCY + 2
 LATENCY = STEP0 + CHAIN_CYCLES + 1
 """From the cycle in which a centre's column is addressed to the cycle that writes its bits."""
 
+Centres = List[data.View]
+"""A centre 0, 1, 2... cycles after it was issued."""
+
 
 class FpConv(wiring.Component):
     """FP_CONV: pictures from the input buffer, bits to a feature-map buffer.
 
     Timing: a layer's first pass begins when its thresholds and weights are there,
-    outputs / 4 + fp_outputs / 4 cycles after `start` at the earliest; each pass takes
-    max(images * height * width, MERGE_CYCLES) cycles (with padding NONE the last ends a row early); each
-    bit is written LATENCY cycles after its column; `done` comes MERGE_CYCLES after the last write.
+    outputs / 4 + fp_outputs / 4 + 1 cycles after `start` at the earliest (and not before the row
+    read ahead); a pass takes max(images * height * width, MERGE_CYCLES) cycles; a bit is written
+    LATENCY cycles after its column is addressed; `done` comes MERGE_CYCLES after the last write.
 
-    Cost, 16 outputs: see fp_lanes for each four of them, and about 500 LUT and 600 FF.
+    Cost, 16 outputs: 3,850 LUT, 560 LUT as RAM and shift registers, 4,120 FF; no block RAM, no DSP.
+    The longest paths between registers are LUTRAM, lookup table (which colour sum), and LUTRAM, 16
+    bits of carry (the comparison).
 
     Ports
     -----
@@ -73,7 +78,7 @@ class FpConv(wiring.Component):
         self._write(m, lanes, centres[STEP0 + CHAIN_CYCLES], sums[STEP0 + CHAIN_CYCLES])
         return m
 
-    def _delay(self, m: Module, centre: Centre) -> tuple:
+    def _delay(self, m: Module, centre: data.View) -> Tuple[Centres, List[Signal]]:
         """The centre 0, 1, 2... cycles after it was issued; and its `sum`, which a reset clears."""
         centres, sums = [centre], [centre.sum]
         for age in range(1, STEP0 + CHAIN_CYCLES + 1):
@@ -99,13 +104,15 @@ class FpConv(wiring.Component):
                 m.d.sync += [unit.eq(0), weights.eq(1), active.eq(~weights)]
         with m.If(self.stage.start):
             m.d.sync += [unit.eq(0), weights.eq(0), active.eq(1)]
+        late = Signal(UNIT, reset_less=True)
+        m.d.sync += late.eq(self.units.payload)
         for slot, lane in enumerate(lanes):
             mine = self.units.valid & active & (unit[:slot_bits] == slot)
-            m.d.comb += [lane.unit.eq(self.units.payload), lane.write_pass.eq(unit[slot_bits:]),
+            m.d.comb += [lane.unit.eq(late), lane.write_pass.eq(unit[slot_bits:]),
                          lane.write_thresholds.eq(mine & ~weights),
                          lane.write_weights.eq(mine & weights)]
 
-    def _rows(self, m: Module, centres: List[Centre]) -> List[Signal]:
+    def _rows(self, m: Module, centres: Centres) -> List[Signal]:
         """Colour sums of the pixel read and of those one and two rows above it, 3 cycles apart."""
         pixel = Signal(24, reset_less=True)
         red, green, blue = (Cat(pixel[i:i + 7], ~pixel[i + 7]).as_signed() for i in (0, 8, 16))
@@ -138,7 +145,7 @@ class FpConv(wiring.Component):
         return rows
 
     def _connect(self, m: Module, lanes: List[FpLanes], rows: List[Signal],
-                 centres: List[Centre]) -> None:
+                 centres: Centres) -> None:
         """Rows and, for each step, the centre that it works on."""
         first, end = centres[STEP0 + 1], centres[STEP0 + CHAIN_CYCLES - 1]
         half = Signal(3)
@@ -151,7 +158,7 @@ class FpConv(wiring.Component):
         for lane in lanes:
             m.d.comb += [lane.half_taps.eq(half),
                          lane.odd_taps.eq(~(end.x_first ^ end.x_last | end.y_first ^ end.y_last)),
-                         lane.passes[TAPS].eq(end.pass_number)]
+                         lane.last_pass.eq(centres[STEP0 + CHAIN_CYCLES - 2].pass_number)]
             m.d.comb += [lane.rows[k].eq(row) for k, row in enumerate(rows)]
             for step in range(TAPS):
                 k, column = divmod(step, 3)
@@ -163,7 +170,7 @@ class FpConv(wiring.Component):
                           | (centre.x_first, Const(0, 1), centre.x_last)[column])),
                 ]
 
-    def _write(self, m: Module, lanes: List[FpLanes], centre: Centre, live: Signal) -> None:
+    def _write(self, m: Module, lanes: List[FpLanes], centre: data.View, live: Signal) -> None:
         """Pool, flip, and where the bits go."""
         shape, outputs = self.stage.shape, self._outputs
         reached, flips = Cat(lane.reached for lane in lanes), Cat(lane.flips for lane in lanes)
@@ -176,7 +183,7 @@ class FpConv(wiring.Component):
             pair.eq(left | reached),
             above.addr.eq(centre.sum_x[1:]),
             save.addr.eq(centre.sum_x[1:]), save.data.eq(pair),
-            save.en.eq(live & centre.sum_x[0] & ~centre.odd_row),
+            save.en.eq(live & centre.sum_x[0]),
             emit.eq(live & (~shape.pool | (centre.sum_x[0] & centre.odd_row))),
         ]
         with m.If(live):

@@ -26,18 +26,21 @@ class FpLanes(wiring.Component):
     Step 3k + c of a centre adds row 2 - k, column c of its window: the sum picks one of four colour
     sums, inverts it where red's weight is -1 and adds it unless the tap lies outside.  With all
     v = 2u + 1, s = 2 * sum(u) + taps: half of the taps starts the chain, their parity ends it.
-    Because each step is one cycle after the step before, the same pixel of row 2 - k serves three centres in one
-    cycle; no window is kept.
+    Because each step is one cycle after the step before, a pixel of row 2 - k serves three centres
+    in one cycle; no window is kept.
 
-    Cost (four outputs): about 770 LUT, of which 120 are RAM, and 870 FF.
+    Cost (four outputs): 850 LUT, 120 LUT as RAM, 870 FF.
 
     Ports
     -----
-    unit, write_pass, write_thresholds, write_weights : a unit of the layer's stream for a pass
+    unit : a unit of the layer's stream, a cycle after the three that say where it goes
+    write_pass, write_thresholds, write_weights : which pass of which RAM is written
     rows : colour sums; row k (0 the lowest) 3k cycles after row 0
-    passes : of the centre in step 0 to 8, and in the cycle of the comparison (9)
-    inside : the tap of step 0 to 8 is in the picture, in the cycle that picks the colour sum
-    half_taps, odd_taps : taps // 2 of the centre a cycle after its step 0, taps % 2 with pass 9
+    passes, inside : of each step, in the cycle that picks the colour sum: the centre's pass, and
+        that the tap is in the picture
+    half_taps : taps // 2 of the centre a cycle after its step 0
+    last_pass : of the centre two cycles before `reached`
+    odd_taps : taps % 2 of the centre a cycle before `reached`
     reached, flips : s >= t and the flip bit, CHAIN_CYCLES after step 0
     """
 
@@ -49,9 +52,10 @@ class FpLanes(wiring.Component):
             "write_thresholds": In(1),
             "write_weights": In(1),
             "rows": In(data.ArrayLayout(ColourSums, 3)),
-            "passes": In(data.ArrayLayout(range(passes), TAPS + 1)),
+            "passes": In(data.ArrayLayout(range(passes), TAPS)),
             "inside": In(data.ArrayLayout(1, TAPS)),
             "half_taps": In(3),
+            "last_pass": In(range(passes)),
             "odd_taps": In(1),
             "reached": Out(OUTPUTS),
             "flips": Out(OUTPUTS),
@@ -59,6 +63,9 @@ class FpLanes(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        place = _copy(m, "write_pass", self.write_pass)
+        write_thresholds = _copy(m, "write_thresholds", self.write_thresholds)
+        write_weights = _copy(m, "write_weights", self.write_weights)
         entries = [self.unit.word_select(o, 32) for o in range(OUTPUTS)]
         # sum - ~term is sum + term + 1; as a difference it costs one lookup table a bit, since
         # synthesis wires the minuend straight into the carry chain but may do so with any summand.
@@ -67,9 +74,9 @@ class FpLanes(wiring.Component):
             row, column = divmod(step, 3)
             tap = 3 * (2 - row) + column
             colours = self.rows[row]
-            reads = self._ram(m, f"weights{step}", self.write_weights, self.passes[step], Cat(
-                *(self._code(entry[3 * tap:3 * tap + 3]) for entry in entries)))
-            inside = self._copy(m, f"inside{step}", self.inside[step])
+            reads = self._ram(m, f"weights{step}", write_weights, place, self.passes[step],
+                              Cat(*(self._code(entry[3 * tap:3 * tap + 3]) for entry in entries)))
+            inside = _copy(m, f"inside{step}", self.inside[step])
             for o in range(OUTPUTS):
                 negative, minus_green, minus_blue = reads[3 * o:3 * o + 3]
                 picked = Signal(SUM_BITS, name=f"picked{step}_{o}", reset_less=True)
@@ -83,8 +90,8 @@ class FpLanes(wiring.Component):
                     total.eq(sums[o] - (~term).as_signed()),
                 ]
                 sums[o] = total
-        last_pass = self._copy(m, "last_pass", self.last_pass)
-        thresholds = self._ram(m, "thresholds", write_thresholds, last_pass,
+        thresholds = self._ram(m, "thresholds", write_thresholds, place,
+                               _copy(m, "last_pass", self.last_pass),
                                Cat(*(entry[:17] for entry in entries)))
         for o in range(OUTPUTS):
             threshold = thresholds.word_select(o, 17)
@@ -100,12 +107,20 @@ class FpLanes(wiring.Component):
         """Weights of red, green, blue as: red's sign, green and blue differ from red."""
         return Cat(weights[0], weights[0] ^ weights[1], weights[0] ^ weights[2])
 
-    def _ram(self, m: Module, name: str, enable: Signal, address: Signal, value: Cat) -> Signal:
-        """LUTRAM of one entry a pass, written from the unit; what lies at `address`."""
+    def _ram(self, m: Module, name: str, enable: Signal, place: Signal, address: Signal,
+             value: Cat) -> Signal:
+        """LUTRAM of one entry a pass, written at `place`; what lies at `address`."""
         ram = memory.Memory(shape=len(value), depth=self._depth, init=[],
                             attrs={"ram_style": "distributed"})
         m.submodules[name] = ram
         write, read = ram.write_port(), ram.read_port(domain="comb")
-        m.d.comb += [write.en.eq(enable), write.addr.eq(self.write_pass), write.data.eq(value),
+        m.d.comb += [write.en.eq(enable), write.addr.eq(place), write.data.eq(value),
                      read.addr.eq(address)]
         return read.data
+
+
+def _copy(m: Module, name: str, value: Signal) -> Signal:
+    """`value` a cycle later, in flip-flops of these four outputs alone: 30 to 50 sinks each."""
+    copy = Signal(len(value), name=name + "_copy", reset_less=True, attrs={"keep": 1})
+    m.d.sync += copy.eq(value)
+    return copy

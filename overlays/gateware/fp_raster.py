@@ -1,4 +1,4 @@
-"""The order in which fp_conv visits the pictures: one column a cycle, over rows, images and passes."""
+"""The order in which fp_conv visits the pictures: a column a cycle, over rows, images, passes."""
 
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
@@ -29,9 +29,9 @@ Centre = data.StructLayout({
 class FpRaster(wiring.Component):
     """Addresses of pixels and, with each, the centre one row above it.
 
-    Pixels are read in raster order without gaps, rows after rows, image after image, the whole batch
-    again for each pass, one row ahead of the centres.  The only pauses are in front of a pass: until
-    its weights are there and MERGE_CYCLES after the pass before it began.
+    Pixels are read in raster order without gaps, row after row, image after image, the whole
+    batch again for each pass, one row ahead of the centres.  The only pauses are in front of a
+    pass: until its weights are there and MERGE_CYCLES after the pass before it began.
 
     Timing: the first column is issued in the cycle after `start`; `centre` is combinational and
     belongs to `address`.  A layer takes `width` cycles and then images * height * width a pass.

@@ -28,15 +28,15 @@ Step = data.StructLayout({
 class Raster(wiring.Component):
     """Makes one step a cycle: which pixel is read, and what the centre one row above it is.
 
-    The centres' row is the one read before; so while the last row of an image is worked on, the first
-    of the next image or pass is read, and only after the last pass comes a row without pixels.
+    The centres' row is the one read before; so while the last row of an image is worked on, the
+    first of the next image or pass is read; only after the last pass comes a row without pixels.
     PAD_ONE adds a row of zeros above each image and a column of zeros right of it.  A pass pauses
     before its first row of centres until `ready`, and starts at least MERGE_CYCLES after the one
     before.
 
     Ports
     -----
-    start : pulse; `shape`, `spread` and `passes` are right from two cycles before on
+    start : pulse; `shape` and `spread` are right from the cycle before on, `passes` from this one
     spread : log2 of the quarters of a pixel, 0 to 2
     passes : of the layer, at least 1
     ready : the weights of the next pass are there

@@ -18,7 +18,7 @@ class StageLog(wiring.Component):
 
     An entry from `used` on reads as 0, so setting `used` to 0 empties the log at once.
 
-    Cost: LUTRAM of 32 x 128 bits, about 150 LUT and 32 FF; no block RAM.
+    Cost: LUTRAM of 32 x 128 bits, 130 LUT, 32 FF.
 
     Attributes
     ----------

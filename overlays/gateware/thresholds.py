@@ -14,6 +14,11 @@ ENTRY = 32
 ENTRIES = UNIT // ENTRY
 
 
+def threshold_depth(reducers: int) -> int:
+    """The most passes of a layer."""
+    return MAX_CHANNELS * QUARTERS // reducers
+
+
 class Thresholds(wiring.Component):
     """A RAM for each reducer, which holds output j of pass p at address p of RAM j << `spread`.
 
@@ -27,15 +32,15 @@ class Thresholds(wiring.Component):
     index : the pass to be read
     thresholds : READ_LATENCY cycles later; for r no multiple of 1 << spread undefined
 
-    A pass's outputs, at most 4, are stored in a cycle: a unit takes one cycle where a pass has 4 outputs
-    or more, 2 where it has 2, 4 where it has one.  Cost: 120 LUT, 8 RAMB18 for 8 reducers.
+    Up to 4 outputs of one pass are stored in a cycle: a unit takes one cycle where a pass has 4
+    outputs or more, 2 where it has 2, 4 where it has one.  Cost: 120 LUT, 8 RAMB18 for 8 reducers.
     """
 
     READ_LATENCY = 2
 
     def __init__(self, reducers: int) -> None:
         self.reducers = reducers
-        self.depth = MAX_CHANNELS * QUARTERS // reducers
+        self.depth = threshold_depth(reducers)
         super().__init__({
             "start": In(1),
             "spread": In(2),

@@ -16,8 +16,8 @@ class Weights(wiring.Component):
     """Takes a layer's weight units off the stream, gives those of a pass to all lanes at once.
 
     Units come output after output, tap after tap, quarter after quarter; a pass is always
-    `reducers` x 9 of them.  Pass p lies at address p % PASSES of the banks.  One unit a cycle is taken
-    as long as a bank is free.
+    `reducers` x 9 of them.  Pass p lies at address p % PASSES of the banks.  One unit a cycle is
+    taken as long as a slot is free.
 
     Ports
     -----
@@ -93,18 +93,18 @@ class Weights(wiring.Component):
 
         # One register, then a copy of the unit for each reducer and of the controls for each bank.
         unit = Signal(UNIT, reset_less=True)
-        write_slot = Signal.like(slot, reset_less=True)
         to_tap, to_reducer = Signal(TAPS), Signal(self.reducers)
         m.d.sync += [
             unit.eq(self.units.payload),
-            write_slot.eq(slot),
             to_tap.eq(accept << tap),
             to_reducer.eq(1 << reducer),
         ]
         for r in range(self.reducers):
             unit_copy = Signal(UNIT, name=f"unit_{r}", reset_less=True, attrs={"keep": 1})
+            write_slot = Signal.like(slot, name=f"write_slot_{r}", reset_less=True,
+                                     attrs={"keep": 1})
             slot_copy = Signal.like(slot, name=f"slot_{r}", reset_less=True, attrs={"keep": 1})
-            m.d.sync += [unit_copy.eq(unit), slot_copy.eq(self.slot)]
+            m.d.sync += [unit_copy.eq(unit), write_slot.eq(slot), slot_copy.eq(self.slot)]
             for t in range(TAPS):
                 m.submodules[f"bank_{r}_{t}"] = bank = WeightBank()
                 m.d.comb += [

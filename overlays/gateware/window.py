@@ -6,7 +6,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from overlays.gateware.config import MAX_SIDE, QUARTERS, ROW, TAPS, UNIT
-from overlays.gateware.interfaces import FMAP_READ_LATENCY, FmapRead
+from overlays.gateware.interfaces import FMAP_READ_LATENCY
 from overlays.gateware.raster import Centre, Step
 
 SLICE = 32
@@ -21,16 +21,19 @@ class Window(wiring.Component):
 
     Ports
     -----
-    spread : log2 of the quarters of a pixel: 0 puts all channels into each of the four quarters, 1 into
-        quarters 0, 1 and again 2, 3, and 2 spreads them over all four
+    spread : log2 of the quarters of a pixel: 0 puts all channels into each of the four quarters,
+        1 into quarters 0, 1 and again 2, 3, and 2 spreads them over all four
     blocks : 64-channel blocks of a pixel, 1 to 8; bits of others are masked
     step : from the raster, any cycle; its address must be at the fmap port in the same cycle
     row : what the fmap port gives, FMAP_READ_LATENCY cycles after the step
     window : 9 x 512 bits; LATENCY cycles after its step, a pixel is the centre
     valid, centre : what the step said, with the window
+    pass_end_early : the last centre of a pass comes PASS_END_LEAD cycles later
 
     The pixel above, left, ... of the centre is what the raster had read before and after; columns
-    between rows and in pauses are zero (+1).  Cost: 1,250 LUT (690 of them memory), 5,500 flip-flops.
+    between rows and in pauses are zero (+1).
+
+    Cost: 1,250 LUT (690 of them memory), 5,500 flip-flops.
     """
 
     spread: In(2)
@@ -40,18 +43,22 @@ class Window(wiring.Component):
     window: Out(data.ArrayLayout(ROW, TAPS))
     valid: Out(TAPS)
     centre: Out(Centre)
+    pass_end_early: Out(1)
 
     LATENCY = FMAP_READ_LATENCY + 3
+    PASS_END_LEAD = 2
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         # Steps of one and more cycles ago.
         steps = [self.step]
         for age in range(1, self.LATENCY + 1):
-            later = Signal(Step, name=f"step_{age}", reset_less=True)
+            later = Signal(Step, name=f"step_{age}")
             m.d.sync += later.eq(steps[-1])
             steps.append(later)
-        m.d.comb += [self.valid.eq(steps[-1].taps), self.centre.eq(steps[-1].centre)]
+        early = steps[-1 - self.PASS_END_LEAD].centre
+        m.d.comb += [self.valid.eq(steps[-1].taps), self.centre.eq(steps[-1].centre),
+                     self.pass_end_early.eq(early.valid & early.pass_end)]
 
         # What selects and masks pixels must be in the slices' registers when the row is there.
         before = steps[FMAP_READ_LATENCY - 2]

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import List
 
@@ -63,28 +64,42 @@ def _build(config: Config, path: Path) -> None:
     from overlays.gateware.verilog import TOP, convert
 
     verilator = _verilator()
-    if not (shutil.which("g++") and shutil.which("make")):
-        raise SimulationUnavailable("the RTL simulation needs a C++ compiler and make: "
-                                    "sudo apt install g++ make")
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / f"{TOP}.v"
+    if not shutil.which("g++"):
+        raise SimulationUnavailable("the RTL simulation needs a C++ compiler: sudo apt install g++")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        source = folder / f"{TOP}.v"
         source.write_text(convert(config))
-        command = [
-            *verilator, "--cc", "--exe", "--build", "-j", str(os.cpu_count() or 1), "-O3",
-            "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal", "-Wno-lint",
-            "--top-module", TOP, "--Mdir", folder, "-o", "library.so",
-            "-CFLAGS", f"-O2 -fPIC -std=c++17 -DPORTS={config.ports}", "-LDFLAGS", "-shared",
-            str(source), str(HARNESS)]
-        result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                text=True, timeout=BUILD_TIMEOUT_S)
-        built = Path(folder) / "library.so"
-        if result.returncode or not built.is_file():
-            raise SimulationUnavailable("Verilator or the compiler failed:\n"
-                                        + result.stdout[-3000:])
-        # another process may have built the same in the meantime: the last one wins, whole
+        _run([*verilator, "--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast",
+              "--noassert", "-Wno-fatal", "-Wno-lint", "--output-split", "20000",
+              "--top-module", TOP, "--Mdir", name, str(source)])
+        include = Path(_run([*verilator, "--getenv", "VERILATOR_ROOT"]).strip()) / "include"
+        # not by Verilator's makefile, which expects the compiler that Verilator was built with
+        runtime = [include / "verilated.cpp", include / "verilated_threads.cpp"]
+        files = [*folder.glob("*.cpp"), *runtime, HARNESS]
+        options = ["-O2", "-fPIC", "-std=c++20", f"-DPORTS={config.ports}", f"-I{folder}",
+                   f"-I{include}", f"-I{include / 'vltstd'}"]
+
+        def compiled(file: Path) -> str:
+            made = str(folder / (file.stem + ".o"))
+            _run(["g++", *options, "-c", str(file), "-o", made])
+            return made
+
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            objects = list(pool.map(compiled, files))
+        # another process may build the same in the meantime: the last one wins, whole
         partial = path.with_suffix(f".{os.getpid()}")
-        shutil.copy(str(built), str(partial))
+        _run(["g++", "-shared", "-o", str(partial), *objects, "-lpthread"])
         partial.replace(path)
+
+
+def _run(command: List[str]) -> str:
+    """What `command` prints; SimulationUnavailable with the end of it if the command fails."""
+    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                            timeout=BUILD_TIMEOUT_S)
+    if result.returncode:
+        raise SimulationUnavailable(f"{' '.join(command[:2])} failed:\n{result.stdout[-3000:]}")
+    return result.stdout
 
 
 def _declare(found: ctypes.CDLL) -> ctypes.CDLL:

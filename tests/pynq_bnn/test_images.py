@@ -1,3 +1,4 @@
+import gc
 import io
 import warnings
 
@@ -8,8 +9,8 @@ from PIL import Image
 from pynq_bnn.errors import PictureError
 from pynq_bnn.images import is_single, to_pictures
 
-MODES = ["1", "L", "LA", "P", "RGB", "RGBA", "RGBa", "CMYK", "YCbCr", "HSV", "LAB", "I", "I;16",
-         "F"]
+MODES = ["1", "L", "LA", "La", "P", "RGB", "RGBA", "RGBa", "CMYK", "YCbCr", "HSV", "LAB", "I",
+         "I;16", "F"]
 
 
 @pytest.fixture
@@ -52,9 +53,15 @@ def test_every_mode_and_an_odd_size(mode):
         image = Image.fromarray(np.full((30, 45), 128 / 255, np.float32))
     else:
         image = Image.new("RGB", (45, 30), (128, 128, 128))
-        image = image.convert("RGBA").convert("RGBa") if mode == "RGBa" else (
-            Image.new("LAB", (45, 30), (137, 128, 128)) if mode == "LAB" else
-            image.quantize(2) if mode == "P" else image.convert(mode))
+        if mode == "P":
+            image = image.quantize(2)
+        elif mode in ("La", "RGBa"):
+            image = image.convert(mode.upper())
+        if mode == "LAB":
+            image = Image.new("LAB", (45, 30), (137, 128, 128))
+        else:
+            image = image.convert(mode)
+        assert image.mode == mode
     tolerance = 128 if mode == "1" else 2
     assert np.abs(one(image).astype(int) - 128).max() <= tolerance
 
@@ -98,6 +105,22 @@ def test_the_middle_is_cut_out():
     image = Image.new("RGB", (96, 32), "red")
     image.paste("lime", (32, 0, 64, 32))
     assert (one(image) == (0, 255, 0)).all()
+    tall = image.rotate(90, expand=True)
+    assert (one(tall) == (0, 255, 0)).all()
+
+
+def test_height_comes_before_width():
+    image = Image.new("RGB", (64, 64), "red")
+    image.paste("lime", (0, 16, 64, 48))
+    pictures = to_pictures(image, height=16, width=32)
+    assert pictures.shape == (1, 16, 32, 3)
+    assert np.abs(pictures[0, 3:-3].astype(int) - (0, 255, 0)).max() <= 3
+
+
+def test_shrinking_does_not_alias():
+    stripes = np.zeros((320, 320), np.uint8)
+    stripes[:, ::2] = 255
+    assert np.abs(one(stripes).astype(int) - 127).max() <= 8
 
 
 def test_the_first_frame_of_an_animation(tmp_path):
@@ -144,6 +167,9 @@ def test_arrays_that_are_no_picture(array, message):
 @pytest.mark.parametrize("source,message", [
     (7, "int is not a picture"), (None, "NoneType is not a picture"), ([], "no pictures"),
     (np.zeros((0, 32, 32, 3), np.uint8), "no pictures"), ("missing.png", "no such file"),
+    (Image.new("RGB", (0, 4)), "0 x 4 has no pixels"), ([["a.png"]], "list is not a picture"),
+    (Image.fromarray(np.full((4, 4), 70_000, np.int32)), "16-bit levels"),
+    (Image.fromarray(np.full((4, 4), 200, np.float32)), r"\[0, 1\]"),
 ])
 def test_things_that_are_no_picture(source, message):
     with pytest.raises(PictureError, match=message):
@@ -165,9 +191,11 @@ def test_files_that_are_no_picture(tmp_path, rgb):
         to_pictures(cut)
 
 
-def test_a_bomb_is_refused(tmp_path, monkeypatch):
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("limit", [1000, 64 * 64 - 1])  # Pillow only warns up to twice its limit
+def test_a_bomb_is_refused(tmp_path, monkeypatch, limit):
     path = saved(tmp_path, Image.new("L", (64, 64)))
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
     with pytest.raises(PictureError, match="too large"):
         to_pictures(path)
 
@@ -177,11 +205,27 @@ def test_in_a_list_the_error_names_the_place(rgb):
         to_pictures([rgb, rgb, rgb.astype(float) * 300])
 
 
+def test_damaged_files_give_no_other_error(tmp_path, rgb, rng):
+    for suffix in ("png", "jpg", "gif", "bmp", "tif"):
+        path = saved(tmp_path, Image.fromarray(rgb), "damaged." + suffix)
+        whole = path.read_bytes()
+        refused = 0
+        for length in rng.integers(0, len(whole) - 32, 20):
+            path.write_bytes(whole[:length])
+            try:
+                to_pictures(path)
+            except PictureError as error:
+                refused += str(error).startswith(str(path))
+        assert refused >= 15, suffix  # a decoder may let a short tail pass
+
+
 def test_files_are_closed(tmp_path, rgb):
     path = saved(tmp_path, Image.fromarray(rgb))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         to_pictures(path)
         path.write_bytes(path.read_bytes()[:200])
         with pytest.raises(PictureError):
             to_pictures(path)
+        gc.collect()
+    assert [str(warning.message) for warning in caught] == []

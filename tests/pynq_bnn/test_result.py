@@ -22,6 +22,8 @@ def test_of_equal_scores_the_first_wins():
     assert (answer.index, answer.label) == (1, "cat & dog")
     assert answer.top(3) == [("cat & dog", 2.0), ("fox", 2.0), ("bee", 0.5)]
     assert len(answer.top(99)) == 4
+    many = tuple(f"class{n}" for n in range(64))
+    assert [label for label, _ in result(np.zeros(64), many).top(64)] == list(many)
 
 
 def test_top_of_nothing_is_refused():
@@ -77,6 +79,17 @@ def test_save_writes_a_picture_with_something_on_it(tmp_path):
         assert len(np.unique(np.asarray(image))) > 20
 
 
+def test_a_label_is_no_formula(tmp_path):
+    pytest.importorskip("matplotlib")
+    result((1, 0), (r"$\nonsense$", "b")).save(tmp_path / "result.svg")
+
+
+def test_bars_can_be_drawn_on_other_axes():
+    figure = pytest.importorskip("matplotlib.figure").Figure()
+    assert result().plot(figure.subplots()) is figure
+    assert len(figure.axes) == 1
+
+
 def test_many_classes_are_cut_and_counted():
     many = tuple(f"class{n}" for n in range(64))
     text = result(np.arange(64), many)._repr_html_()
@@ -107,4 +120,5 @@ def test_a_long_grid_is_cut_and_counted():
     text = Results([result()] * (THUMBNAILS_SHOWN + 5))._repr_html_()
     assert text.count("<img") == THUMBNAILS_SHOWN
     assert "5 more pictures not shown" in text
-    assert "&lt;" not in repr(Results([result()]))
+    assert "cat &amp; dog" in text
+    assert "cat & dog" not in text

@@ -36,6 +36,7 @@ def test_a_simulated_time_is_called_predicted():
 def test_provenance_is_in_the_text_and_in_json():
     timing = Timing("model", 2, 0.001, 0.002, 0.003, 0.004, 0.010, build="cafe", parameters="feed")
     assert "feed" in timing.describe()
+    assert "wall clock in Python on the model device, which says nothing" in timing.describe()
     assert "model, batch of 2: 10.000 ms wall clock in Python" in repr(timing)
     assert json.loads(json.dumps(timing.to_dict()))["copy_s"] == 0.002
 

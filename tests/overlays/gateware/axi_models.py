@@ -124,7 +124,8 @@ class Checker:
 
     def finish(self):
         assert not any(self.reads.values()), "read data never came or were never taken"
-        assert not self.writes and not self.early_beats, "a write was not ended or not answered"
+        assert not self.writes, "a write was not ended or not answered"
+        assert not self.early_beats, "write data without an address"
         assert self.answered == self.write_bursts
 
 
@@ -134,12 +135,14 @@ class Timing:
 
     `latency`: cycles from ARVALID & ARREADY to RVALID, from the last of AW and W to BVALID.
     `bandwidth`: bytes a cycle over all ports together, at most 8 a port and direction.
+    `accepts`: bursts of each direction that a port takes before it has answered the first.
     """
 
     latency: int = 40
     bandwidth: float = 16
     stall: float = 0.0
     seed: int = 0
+    accepts: int = HP_OUTSTANDING
 
 
 class Memory:
@@ -205,7 +208,6 @@ class _Reader:
             assert (now["arlen"], now["arsize"]) == (MAX_BEATS - 1, 3)
             self.bursts.append((self.cycle + memory.timing.latency - 1, now["arid"],
                                 now["araddr"]))
-            assert len(self.bursts) <= HP_OUTSTANDING
         if now["rvalid"] and now["rready"]:
             self.valid = False
             if now["rlast"]:
@@ -221,7 +223,7 @@ class _Reader:
             ctx.set(axi.rresp, memory.errors.get(address, OKAY))
             ctx.set(axi.rlast, self.beat == 0)
         ctx.set(axi.rvalid, self.valid)
-        ctx.set(axi.arready, len(self.bursts) < HP_OUTSTANDING and not memory.stalls())
+        ctx.set(axi.arready, len(self.bursts) < memory.timing.accepts and not memory.stalls())
 
 
 class _Writer:
@@ -253,7 +255,7 @@ class _Writer:
             ctx.set(axi.bid, identity)
             ctx.set(axi.bresp, response)
         ctx.set(axi.bvalid, self.valid)
-        room = len(self.addresses) + len(self.answers) < HP_OUTSTANDING
+        room = len(self.addresses) + len(self.answers) < memory.timing.accepts
         ctx.set(axi.awready, room and not memory.stalls())
         ctx.set(axi.wready, bool(now["wvalid"]) and len(self.beats) < 4 * MAX_BEATS
                 and not memory.stalls() and memory.take_tokens())

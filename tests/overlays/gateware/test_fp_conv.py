@@ -87,13 +87,13 @@ def run(fp_outputs, layers, pace=1.0):
 
     async def input_buffer(ctx):
         line = [0] * (INPUT_READ_LATENCY - 1)
-        async for _, reset, address in ctx.tick().sample(dut.input.address):
+        async for _, _, address in ctx.tick().sample(dut.input.address):
             line.append(buffer[address] if address < len(buffer) else 0xDEAD)
             ctx.set(dut.input.data, line.pop(0))
 
     async def writes(ctx):
         cycle, last = 0, {}
-        async for _, reset, enable, address, size, bits, done in ctx.tick().sample(
+        async for _, _, enable, address, size, bits, done in ctx.tick().sample(
                 dut.write.enable, dut.write.address, dut.write.size, dut.write.bits,
                 dut.stage.done):
             cycle += 1
@@ -197,7 +197,7 @@ def test_full_width():
 
 
 def test_largest_sums_and_every_threshold_beside_them():
-    """|s| = 6885 in the middle, with thresholds one above, at and one below each sum that occurs."""
+    """|s| = 6885 in the middle; thresholds one below, at and one above sums that occur."""
     layer = Layer(40, 3, 3, 64)
     sign = np.random.default_rng(1).integers(0, 2, (3, 3, 3))
     layer.pictures[0] = 255 * (1 - sign)

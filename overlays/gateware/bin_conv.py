@@ -1,0 +1,144 @@
+"""The binary convolution: a stage that reads one feature-map buffer and writes the other."""
+
+from amaranth import Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from overlays.gateware.config import QUARTERS, TAPS, UNIT
+from overlays.gateware.decision import Decision
+from overlays.gateware.interfaces import MERGE_CYCLES, FmapRead, FmapWrite, Stage, Units
+from overlays.gateware.raster import Raster
+from overlays.gateware.reducer import Reducer
+from overlays.gateware.thresholds import Thresholds
+from overlays.gateware.weights import PASSES, Weights
+from overlays.gateware.window import Window
+
+
+class BinConv(wiring.Component):
+    """3 x 3 convolution of bits, pooling and thresholds, after docs/contract.md.
+
+    n = reducers * 128 / P outputs are computed for one pixel in each cycle, in outputs / n passes
+    over the maps of the batch (P: the bits that a pixel takes in the buffer, 128, 256 or 512).
+
+    Ports
+    -----
+    stage : start, shape, done, busy, waiting
+    fmap : the buffer that is read
+    units : the layer's parameters: thresholds, then weights output after output, tap after tap,
+        each tap padded with zeros to P bits
+    write : n bits for each output pixel and pass
+
+    With its parameters there in time (reducers * 9 units a pass), a layer takes, from the first
+    window on, images * passes times height * width cycles; PAD_ONE: (height + 1) * (width + 1).
+    Before that come START_LATENCY and the longer of a row and the thresholds with one pass of
+    weights, after the last window FINISH_LATENCY.
+
+    Cost with 8 reducers: @LUT@.
+    """
+
+    START_LATENCY = 3 + Window.LATENCY
+    """From `start` to the window of the raster's first step."""
+    FINISH_LATENCY = Reducer.LATENCY + 5 + MERGE_CYCLES
+    """From the last window to `done`."""
+
+    def __init__(self, reducers: int) -> None:
+        self.reducers = reducers
+        super().__init__({
+            "stage": In(Stage),
+            "fmap": Out(FmapRead),
+            "units": In(Units),
+            "write": Out(FmapWrite),
+        })
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.raster = raster = Raster()
+        m.submodules.window = window = Window()
+        m.submodules.thresholds = thresholds = Thresholds(self.reducers)
+        m.submodules.weights = weights = Weights(self.reducers)
+        m.submodules.decision = decision = Decision(self.reducers, Reducer.LATENCY)
+        shape = self.stage.shape
+
+        # What follows from the shape settles in the two cycles before the blocks start.
+        blocks, spread, out_spread = Signal(4), Signal(2), Signal(2)
+        passes = Signal(10)
+        settling = Signal()
+        m.d.sync += [
+            blocks.eq(shape.channels // 64),
+            spread.eq(_spread(shape.channels)),
+            out_spread.eq(_spread(shape.outputs)),
+            passes.eq((shape.outputs << spread) >> exact_log2(self.reducers)),
+            settling.eq(self.stage.start),
+        ]
+        for block in (raster, thresholds, weights, decision):
+            m.d.comb += block.spread.eq(spread)
+        for block in (raster, weights, decision):
+            m.d.comb += block.passes.eq(passes)
+        for block in (raster, thresholds, decision):
+            start = Signal(attrs={"keep": 1})
+            m.d.sync += start.eq(settling)
+            m.d.comb += block.start.eq(start)
+        m.d.comb += [
+            raster.shape.eq(shape),
+            thresholds.outputs.eq(shape.outputs),
+            weights.start.eq(thresholds.done),
+            window.spread.eq(spread), window.blocks.eq(blocks),
+            decision.out_spread.eq(out_spread), decision.blocks.eq(blocks),
+            decision.pool.eq(shape.pool),
+        ]
+
+        # Parameters.
+        m.d.comb += [
+            thresholds.units.payload.eq(self.units.payload),
+            thresholds.units.valid.eq(self.units.valid),
+            weights.units.payload.eq(self.units.payload),
+            weights.units.valid.eq(self.units.valid),
+            self.units.ready.eq(thresholds.units.ready | weights.units.ready),
+        ]
+
+        # Pixels.
+        m.d.comb += [
+            self.fmap.address.eq(raster.address),
+            window.row.eq(self.fmap.data),
+            window.step.eq(raster.step),
+            raster.ready.eq(weights.loaded),
+            weights.take.eq(raster.take),
+        ]
+
+        # Lanes.
+        slot = Signal(range(PASSES))
+        m.d.comb += weights.slot.eq(slot)
+        with m.If(window.pass_end_early):
+            m.d.sync += slot.eq(slot + 1)
+        with m.If(settling):
+            m.d.sync += slot.eq(0)
+        m.d.comb += [
+            weights.release.eq(window.centre.valid & window.centre.pass_end),
+            decision.valid.eq(window.valid), decision.centre.eq(window.centre),
+        ]
+        for r in range(self.reducers):
+            m.submodules[f"reducer_{r}"] = reducer = Reducer()
+            m.d.comb += [
+                reducer.weights.eq(weights.weights[r]),
+                reducer.valid.eq(window.valid),
+                decision.mismatches[r].eq(reducer.mismatches),
+            ]
+            for tap in range(TAPS):
+                m.d.comb += reducer.window[tap].eq(
+                    window.window[tap].word_select(r % QUARTERS, UNIT))
+
+        m.d.comb += [
+            thresholds.index.eq(decision.index),
+            decision.thresholds.eq(thresholds.thresholds),
+            self.stage.busy.eq(window.centre.valid),
+            self.stage.waiting.eq(raster.waiting),
+            self.stage.done.eq(decision.done),
+        ]
+        wiring.connect(m, decision.write, wiring.flipped(self.write))
+        return m
+
+
+def _spread(channels: Value) -> Value:
+    """log2 of the 128-bit quarters that a pixel of so many channels takes in a buffer."""
+    return Mux(channels <= 128, 0, Mux(channels <= 256, 1, 2))

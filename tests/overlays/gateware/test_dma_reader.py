@@ -1,0 +1,263 @@
+import random
+
+import pytest
+from amaranth.sim import Simulator
+
+from overlays.gateware.config import BURST_BYTES
+from overlays.gateware.dma_read_port import BURST_UNITS, UNIT_LATENCY, DmaReadPort
+from overlays.gateware.dma_reader import COMMAND_LATENCY, DmaReader
+from tests.overlays.gateware.axi_models import DECERR, SLVERR, Checker, Memory, Timing
+
+
+class Bench:
+    """A reader, its memory, a taker of its units that stalls at random, and checkers."""
+
+    def __init__(self, ports=2, fifo_bursts=8, timing=None, errors=None, stall=0.0, seed=0):
+        self.dut = DmaReader(ports, fifo_bursts)
+        axis = [getattr(self.dut, f"axi{n}") for n in range(ports)]
+        self.memory = Memory(timing or Timing(), errors)
+        self.checkers = [Checker(axi, BURST_BYTES) for axi in axis]
+        self.random, self.stall = random.Random(seed), stall
+        self.cycle, self.got = 0, []     # (cycle, unit)
+        self.simulator = Simulator(self.dut)
+        self.simulator.add_clock(1e-8)
+        for process in [*self.memory.processes(axis), *(c.process for c in self.checkers),
+                        self._take]:
+            self.simulator.add_process(process)
+
+    async def _take(self, ctx):
+        units, held = self.dut.units, None
+        async for _, _, valid, ready, unit, stopped in ctx.tick().sample(
+                units.valid, units.ready, units.payload,
+                self.dut.reset | self.dut.error):
+            if held is not None and valid:
+                assert unit == held, "a unit changed while it waited"
+            held = unit if valid and not ready and not stopped else None
+            if valid and ready:
+                self.got.append((self.cycle, unit))
+            self.cycle += 1
+            ctx.set(units.ready, self.random.random() >= self.stall)
+
+    async def command(self, ctx, address, bursts):
+        """The cycle in which the command was taken."""
+        commands = self.dut.commands
+        ctx.set(commands.payload.address, address)
+        ctx.set(commands.payload.bursts, bursts)
+        ctx.set(commands.valid, 1)
+        for _ in range(20_000):
+            ready, cycle = ctx.get(commands.ready), self.cycle
+            await ctx.tick()
+            if ready:
+                ctx.set(commands.valid, 0)
+                return cycle
+        raise AssertionError("the command is not taken")
+
+    async def wait(self, ctx, limit=20_000):
+        for _ in range(limit):
+            if not ctx.get(self.dut.busy):
+                return
+            await ctx.tick()
+        raise AssertionError("the reader stays busy")
+
+    async def reset(self, ctx):
+        ctx.set(self.dut.reset, 1)
+        await ctx.tick()
+        ctx.set(self.dut.reset, 0)
+        await self.wait(ctx)
+        assert not ctx.get(self.dut.error)
+
+    def run(self, bench):
+        self.simulator.add_testbench(bench)
+        self.simulator.run()
+        for checker in self.checkers:
+            checker.finish()
+        return [unit for _, unit in self.got]
+
+    def expected(self, commands):
+        return [self.memory.unit(address + 16 * n)
+                for address, bursts in commands for n in range(bursts * BURST_UNITS)]
+
+
+def random_commands(rng, count, most=12):
+    return [(BURST_BYTES * rng.randrange(1 << 25 - 5), rng.randrange(most)) for _ in range(count)]
+
+
+@pytest.mark.parametrize("ports", [1, 2])
+@pytest.mark.parametrize("stall, memory_stall, bandwidth, latency", [
+    (0.0, 0.0, 16, 40), (0.5, 0.0, 16, 1), (0.0, 0.4, 16, 7), (0.6, 0.3, 5, 20)])
+def test_units_come_in_the_order_of_memory(ports, stall, memory_stall, bandwidth, latency):
+    rng = random.Random(ports)
+    bench = Bench(ports, 4, Timing(latency, bandwidth, memory_stall, seed=1), stall=stall)
+    commands = random_commands(rng, 8)
+
+    async def run(ctx):
+        for command in commands:
+            await bench.command(ctx, *command)
+            await ctx.tick().repeat(rng.choice([1, 1, 30]))
+        await bench.wait(ctx)
+    assert bench.run(run) == bench.expected(commands)
+    bursts = [checker.read_bursts for checker in bench.checkers]
+    assert sum(bursts) == sum(count for _, count in commands)
+    assert max(bursts) - min(bursts) <= 1
+
+
+def test_throughput_with_two_ports_and_sixteen_bytes_a_cycle():
+    bench = Bench(fifo_bursts=32)
+    bursts, taken = 400, []
+
+    async def run(ctx):
+        taken.append(await bench.command(ctx, 0x1000_0000, bursts))
+        await bench.wait(ctx)
+    assert bench.run(run) == bench.expected([(0x1000_0000, bursts)])
+    units = bursts * BURST_UNITS
+    # the last burst of the second port leaves behind that of the first: 8 cycles more
+    cycles = bench.got[-1][0] - taken[0]
+    assert cycles == COMMAND_LATENCY + 40 + units - 1 + UNIT_LATENCY + BURST_UNITS
+    assert units / (cycles + 1) >= 0.98
+
+
+def test_no_more_bursts_are_on_their_way_than_a_port_takes():
+    bench = Bench(fifo_bursts=16, timing=Timing(latency=200, accepts=100))
+
+    async def run(ctx):
+        await bench.command(ctx, 0, 40)
+        await bench.wait(ctx)
+    bench.run(run)
+    assert [checker.most_outstanding for checker in bench.checkers] == [8, 8]
+
+
+def test_of_errors_on_both_ports_the_first_in_memory_is_told():
+    bench = Bench(timing=Timing(latency=3))
+    beats = (0, 1, 7, 8, 9, 14, 15)
+
+    async def run(ctx):
+        for burst in range(2):
+            for first in beats:
+                for second in beats:
+                    word = BURST_BYTES * burst + 8 * first
+                    other = BURST_BYTES * (burst + 1) + 8 * second
+                    bench.memory.errors = {word: SLVERR, other: SLVERR}
+                    await bench.command(ctx, 0, 3)
+                    await bench.wait(ctx)
+                    assert ctx.get(bench.dut.error_address) == word
+                    await bench.reset(ctx)
+    bench.run(run)
+
+
+@pytest.mark.parametrize("latency", [1, 40])
+def test_latency_of_the_first_unit(latency):
+    bench = Bench(timing=Timing(latency))
+    taken, requested = [], []
+
+    async def watch(ctx):
+        await ctx.tick().until(bench.dut.axi0.arvalid)
+        requested.append(bench.cycle - 1)
+
+    async def run(ctx):
+        await ctx.tick().repeat(3)
+        taken.append(await bench.command(ctx, 0, 2))
+        await bench.wait(ctx)
+    bench.simulator.add_testbench(watch)
+    bench.run(run)
+    assert requested[0] - taken[0] == COMMAND_LATENCY
+    assert bench.got[0][0] - taken[0] == COMMAND_LATENCY + latency + 1 + UNIT_LATENCY
+
+
+def test_one_port_gives_a_unit_every_second_cycle():
+    bench = Bench(ports=1, fifo_bursts=16)
+
+    async def run(ctx):
+        await bench.command(ctx, 0, 60)
+        await bench.wait(ctx)
+    bench.run(run)
+    assert bench.got[-1][0] - bench.got[0][0] == 2 * (60 * BURST_UNITS - 1)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_first_failing_word_is_told_and_nothing_from_there_on_leaves(seed):
+    rng = random.Random(seed)
+    start, bursts = BURST_BYTES * rng.randrange(1 << 24), rng.randrange(1, 40)
+    words = [start + 8 * rng.randrange(16 * bursts) for _ in range(rng.randrange(1, 4))]
+    timing = Timing(rng.choice([1, 15]), 16, rng.choice([0, 0.4]), seed)
+    bench = Bench(rng.choice([1, 2]), 8, timing,
+                  {word: rng.choice([SLVERR, DECERR]) for word in words}, stall=0.3, seed=seed)
+    good = (0x40, 0)
+
+    async def run(ctx):
+        nonlocal good
+        await bench.command(ctx, start, bursts)
+        await bench.wait(ctx)
+        assert ctx.get(bench.dut.error)
+        assert ctx.get(bench.dut.error_address) == min(words)
+        await ctx.tick().repeat(20)
+        assert ctx.get(bench.dut.error)
+        assert not ctx.get(bench.dut.commands.ready)
+        assert not ctx.get(bench.dut.units.valid)
+        seen = [unit for _, unit in bench.got]
+        assert seen == bench.expected([(start, bursts)])[:len(seen)]
+        assert len(seen) <= (min(words) - start) // 16
+        bench.memory.errors.clear()
+        bench.got.clear()
+        await bench.reset(ctx)
+        good = (start, 5)
+        await bench.command(ctx, *good)
+        await bench.wait(ctx)
+    assert bench.run(run) == bench.expected([good])
+
+
+@pytest.mark.parametrize("ports", [1, 2])
+def test_a_reset_at_any_time_leaves_the_reader_as_new(ports):
+    bench = Bench(ports, 4, Timing(12, 16, 0.2), stall=0.3)
+    bench.rng = random.Random(ports)
+
+    async def run(ctx):
+        for delay in [*range(0, 40, 3), 60, 100, 200]:
+            await bench.command(ctx, 0x100_0000, 9)
+            await ctx.tick().repeat(delay + 1)
+            await bench.reset(ctx)
+            bench.got.clear()
+            await ctx.tick().repeat(bench.rng.randrange(1, 4))
+            commands = random_commands(bench.rng, 2, 4)
+            for command in commands:
+                await bench.command(ctx, *command)
+            await bench.wait(ctx)
+            assert [unit for _, unit in bench.got] == bench.expected(commands)
+    bench.run(run)
+
+
+@pytest.mark.parametrize("errors", [{0x180: SLVERR}, {}])
+def test_nothing_more_is_asked_for_after_an_error_or_reset(errors):
+    bench = Bench(fifo_bursts=64, timing=Timing(10), errors=errors)
+
+    async def run(ctx):
+        await bench.command(ctx, 0, 300)
+        await ctx.tick().repeat(30)
+        if not errors:
+            await bench.reset(ctx)
+        await bench.wait(ctx)
+        assert sum(checker.read_bursts for checker in bench.checkers) <= 20
+    bench.run(run)
+
+
+def test_a_reset_while_an_error_drains():
+    bench = Bench(timing=Timing(30), errors={0: SLVERR})
+
+    async def run(ctx):
+        for delay in range(34, 60, 2):
+            bench.memory.errors[0] = SLVERR
+            await bench.command(ctx, 0, 9)
+            await ctx.tick().repeat(delay)
+            await bench.reset(ctx)
+            bench.memory.errors.clear()
+            bench.got.clear()
+            await bench.command(ctx, 0x80, 2)
+            await bench.wait(ctx)
+            assert [unit for _, unit in bench.got] == bench.expected([(0x80, 2)])
+    bench.run(run)
+
+
+def test_wrong_parameters_are_named():
+    with pytest.raises(ValueError, match="3 HP ports"):
+        DmaReader(3)
+    with pytest.raises(ValueError, match="12 bursts"):
+        DmaReadPort(12)

@@ -1,0 +1,57 @@
+import random
+
+import pytest
+from amaranth.sim import Simulator
+
+from overlays.gateware.fc_lanes import CHUNKS
+from overlays.gateware.fc_loader import FcLoader
+
+
+@pytest.mark.parametrize("release_pace", [0.05, 0.9])
+@pytest.mark.parametrize("outputs, chunks, last", [(64, 3, 0), (5, 7, 1), (6, 7, 1), (3, 2, 1)])
+def test_each_unit_goes_to_its_place(outputs, chunks, last, release_pace):
+    rng, dut = random.Random(1), FcLoader()
+    total = outputs * chunks
+    expected = [] if last else [("threshold", n) for n in range(outputs // 4)]
+    expected += [(quarter, chunk % CHUNKS) for chunk in range(total) for quarter in range(4)]
+    expected += [None] * (-4 * total % 8 if last else 0)
+    got, released = [], 0
+
+    async def bench(ctx):
+        nonlocal released
+        for port, value in ((dut.outputs, outputs), (dut.chunks, chunks), (dut.last, last)):
+            ctx.set(port, value)
+        ctx.set(dut.start, 1)
+        await ctx.tick()
+        ctx.set(dut.start, 0)
+        complete = 0
+        while not ctx.get(dut.idle) or ctx.get(dut.available):
+            assert ctx.get(dut.available) == (complete > released)
+            ctx.set(dut.units.valid, rng.random() < 0.9)
+            release = ctx.get(dut.available) and rng.random() < release_pace
+            ctx.set(dut.release, release)
+            if ctx.get(dut.units.valid) and ctx.get(dut.units.ready):
+                write = ctx.get(dut.write)
+                if ctx.get(dut.write_threshold):
+                    assert not write
+                    got.append(("threshold", ctx.get(dut.threshold_place)))
+                elif write:
+                    quarter = write.bit_length() - 1
+                    assert write == 1 << quarter
+                    got.append((quarter, ctx.get(dut.write_place)))
+                    complete += quarter == 3
+                else:
+                    got.append(None)
+            else:
+                assert not ctx.get(dut.write)
+                assert not ctx.get(dut.write_threshold)
+            await ctx.tick()
+            released += release
+            assert complete - released < CHUNKS
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-8)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert got == expected
+    assert released == total

@@ -1,0 +1,87 @@
+import random
+
+import pytest
+from amaranth.sim import Simulator
+
+from overlays.gateware.interfaces import MERGE_CYCLES
+from overlays.gateware.raster import Raster
+from pynq_bnn.registers import PAD_NONE, PAD_ONE, PAD_ZERO
+
+
+def expected_centres(shape, passes):
+    """(pass, image, row, column, valid taps, row_end, image_end, pass_end) of each, in order."""
+    height, width, edge = shape["height"], shape["width"], int(shape["padding"] == PAD_NONE)
+    for number in range(passes):
+        for image in range(shape["images"]):
+            for y in range(edge, height - edge):
+                for x in range(edge, width - edge):
+                    taps = sum(
+                        1 << 3 * ky + kx for ky in range(3) for kx in range(3)
+                        if shape["padding"] != PAD_ZERO
+                        or (0 <= y + ky - 1 < height and 0 <= x + kx - 1 < width))
+                    row_end = x == width - edge - 1
+                    image_end = row_end and y == height - edge - 1
+                    yield (number, image, y, x, taps, row_end, image_end,
+                           image_end and image == shape["images"] - 1)
+
+
+def expected_pixels(shape, spread, passes):
+    """(row of the buffer, quarter) of each pixel that is read, in order."""
+    per_row = 4 >> spread
+    area = shape["height"] * shape["width"]
+    for _ in range(passes):
+        for image in range(shape["images"]):
+            for pixel in range(area):
+                yield (image * -(-area // per_row) + pixel // per_row,
+                       pixel % per_row << spread)
+
+
+@pytest.mark.parametrize("padding", (PAD_ZERO, PAD_ONE, PAD_NONE))
+@pytest.mark.parametrize("height, width, images, spread", (
+    (5, 3, 2, 0), (3, 32, 1, 1), (4, 6, 3, 2), (1, 1, 3, 0), (1, 5, 1, 1), (6, 1, 2, 0)))
+def test_steps(padding, height, width, images, spread):
+    if padding == PAD_NONE:
+        height, width = max(height, 3), max(width, 3)
+    shape = {"height": height, "width": width, "channels": 128, "outputs": 64, "padding": padding,
+             "pool": 0, "images": images, "last": 0}
+    passes, rng = 3, random.Random(width)
+    dut = Raster()
+    centres, pixels, takes = [], [], []
+
+    async def bench(ctx):
+        ctx.set(dut.shape, shape)
+        ctx.set(dut.spread, spread)
+        ctx.set(dut.passes, passes)
+        await ctx.tick()
+        ctx.set(dut.start, 1)
+        await ctx.tick()
+        ctx.set(dut.start, 0)
+        number = -1
+        limit = 100 * passes + passes * (height + 2) * (width + 2) * images
+        for cycle in range(limit):
+            ready = rng.random() < 0.1
+            ctx.set(dut.ready, ready)
+            step = dut.step
+            if ctx.get(step.pixel):
+                pixels.append((ctx.get(dut.address), ctx.get(step.quarter)))
+            if ctx.get(step.centre.valid):
+                assert number >= 0, "a centre before the weights were taken"
+                end = [ctx.get(step.centre[name]) for name in ("row_end", "image_end", "pass_end")]
+                centres.append((number, ctx.get(step.column), ctx.get(step.taps), *end))
+            if ctx.get(dut.waiting):
+                assert not ready
+            if ctx.get(dut.take):
+                assert ready
+                takes.append(cycle)
+                number += 1
+            await ctx.tick()
+
+    sim = Simulator(dut)
+    sim.add_clock(1e-8)
+    sim.add_testbench(bench)
+    sim.run()
+    assert pixels == list(expected_pixels(shape, spread, passes))
+    assert centres == [(number, x, taps, *end) for number, _, _, x, taps, *end
+                       in expected_centres(shape, passes)]
+    assert len(takes) == passes
+    assert all(b - a >= MERGE_CYCLES for a, b in zip(takes, takes[1:]))

@@ -1,0 +1,131 @@
+"""The hardware's stage check against the model device's, which was written apart from it."""
+
+import random
+from collections import Counter
+
+import pytest
+
+pytest.importorskip("amaranth")
+from amaranth.sim import Simulator
+
+from overlays.gateware.config import (
+    FULL,
+    MAX_CHANNELS,
+    MAX_CLASSES,
+    MAX_FC_INPUTS,
+    MAX_SIDE,
+    SMALL,
+)
+from overlays.gateware.stage_check import StageCheck
+from pynq_bnn import registers as r
+from pynq_bnn.devices.stages import Limits, Stage, check
+
+CASES = 5000
+AWKWARD = (0, 1, 2, 3, 63, 64, 127, 128, 129, 255, 256, 511, 512, 576, 8192, 8256, 16384 + 64)
+
+
+def limits(config):
+    return Limits(side=MAX_SIDE, classes=MAX_CLASSES, channels=MAX_CHANNELS, inputs=MAX_FC_INPUTS,
+                  batch=config.batch, fmap_rows=config.fmap_rows)
+
+
+def wild(rng, bits):
+    """Any number of so many bits, awkward ones more often."""
+    return rng.choice([*AWKWARD, rng.getrandbits(bits), rng.getrandbits(rng.randint(1, bits)),
+                       (1 << bits) - 1, 1 << bits - 1]) % (1 << bits)
+
+
+def plausible(rng, kind, config):
+    """Registers of a stage that is nearly right."""
+    a, b = rng.sample((r.FMAP_A, r.FMAP_B), 2)
+    source, target = {
+        r.LOAD: (rng.randrange(16), rng.choice((r.INPUT, r.PARAMS))),
+        r.STORE: (rng.choice((r.FMAP_A, r.FMAP_B, r.SUMS, r.PARAMS)), rng.randrange(16)),
+        r.FP_CONV: (r.INPUT, a), r.LAST: (a, r.SUMS)}.get(kind, (a, b))
+    conv = kind in (r.FP_CONV, r.BIN_CONV)
+    side = rng.choice((1, 4, 8, MAX_SIDE, MAX_SIDE))
+    height, width = rng.randint(1, side), rng.randint(side // 2 + 1, side)
+    if rng.random() < 0.7:
+        height, width = (height + 1) // 2 * 2, (width + 1) // 2 * 2
+    most = MAX_CHANNELS if conv or height * width > 1 else MAX_FC_INPUTS
+    outputs = 64 * rng.randint(1, (MAX_CHANNELS if conv else MAX_FC_INPUTS) // 64)
+    room = {r.INPUT: config.batch * 4096, r.SUMS: config.batch * 128}.get(
+        target if kind == r.LOAD else source, config.fmap_rows * 64)
+    return {
+        "dma_address": 128 * rng.getrandbits(25),
+        "dma_bytes": 128 * rng.choice((1, rng.randint(1, room // 128), room // 128,
+                                       room // 128 + 1)),
+        "source": source, "target": target, "height": height, "width": width,
+        "channels": 3 if kind == r.FP_CONV else 64 * rng.randint(
+            1, max(1, min(most, MAX_FC_INPUTS // (1 if conv else height * width)) // 64)),
+        "outputs": rng.randint(2, MAX_CLASSES) if kind == r.LAST else outputs,
+        "padding": rng.choice((r.PAD_ZERO, r.PAD_NONE, r.PAD_ONE)), "pool": rng.randrange(2),
+        "batch": rng.choice((rng.randint(1, config.batch), config.batch))}
+
+
+WIDTHS = {"dma_address": 32, "dma_bytes": 32, "source": 4, "target": 4, "height": 8, "width": 8,
+          "channels": 16, "outputs": 32, "padding": 2, "pool": 1, "batch": 32}
+
+
+def draw(rng, config):
+    """A kind and register contents, with none to three registers spoilt."""
+    kind = rng.randrange(16) if rng.random() < 0.1 else rng.randint(r.LOAD, r.STORE)
+    values = plausible(rng, kind, config)
+    for name in rng.sample(sorted(values), rng.choice((0, 0, 0, 1, 1, 2, 3))):
+        near = values[name] + rng.choice((-64, -1, 1, 64))
+        values[name] = rng.choice((wild(rng, WIDTHS[name]), near % (1 << WIDTHS[name])))
+    return kind, values
+
+
+def expected(kind, values, config):
+    """The model's verdict; as its registers decode, an FC stage has neither padding nor pool."""
+    conv = kind in (r.FP_CONV, r.BIN_CONV)
+    values = {**values, "padding": values["padding"] if conv else r.PAD_ZERO,
+              "pool": bool(conv and values["pool"])}
+    return check(Stage(kind, **values), limits(config))
+
+
+def codes(cases, config, cycles=StageCheck.LATENCY):
+    """What the hardware says of each case so many cycles after it came."""
+    dut, got = StageCheck(config), []
+
+    async def bench(ctx):
+        for kind, values in cases:
+            ctx.set(dut.kind, kind)
+            ctx.set(dut.registers, values)
+            await ctx.tick().repeat(cycles)
+            got.append(ctx.get(dut.code))
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-8)
+    simulator.add_testbench(bench)
+    simulator.run()
+    return got
+
+
+@pytest.mark.parametrize("config", [FULL, SMALL], ids=["full", "small"])
+def test_hardware_and_model_agree(config):
+    rng = random.Random(config.batch)
+    cases = [draw(rng, config) for _ in range(CASES)]
+    wanted = [expected(kind, values, config) for kind, values in cases]
+    names = {code: name for name, code in r.ERRORS}
+    wrong = [f"{kind} {values}: {names.get(code, code)}, not {names[right]}" for
+             (kind, values), code, right in zip(cases, codes(cases, config), wanted)
+             if code != right]
+    assert not wrong, f"{len(wrong)} differ, as {wrong[:5]}"
+    # every verdict on every kind that can get it
+    seen = Counter(zip((kind for kind, _ in cases), wanted))
+    for kind in range(r.LOAD, r.STORE + 1):
+        dma = kind in (r.LOAD, r.STORE)
+        for error in (r.ERROR_NONE, r.ERROR_BUFFER, r.ERROR_ADDRESS if dma else r.ERROR_SHAPE,
+                      *(() if kind in (r.BIN_FC, r.LAST) else (r.ERROR_SIZE,))):
+            assert seen[kind, error] >= 20, (kind, names[error], seen[kind, error])
+    assert sum(seen[kind, r.ERROR_STAGE] for kind in range(16)) >= 100
+
+
+def test_the_verdict_takes_its_latency():
+    rng = random.Random(1)
+    cases = [draw(rng, SMALL) for _ in range(200)]
+    wanted = [expected(kind, values, SMALL) for kind, values in cases]
+    assert codes(cases, SMALL) == wanted
+    assert codes(cases, SMALL, StageCheck.LATENCY - 1) != wanted
