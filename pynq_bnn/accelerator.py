@@ -18,13 +18,11 @@ from host_ref.parameters import Parameters
 from pynq_bnn import packing, program, registers
 from pynq_bnn.capabilities import identify
 from pynq_bnn.control import Control
+from pynq_bnn.device_memory import READ_BACK_WORDS, DeviceMemory
 from pynq_bnn.devices import Device
 from pynq_bnn.errors import BnnError, ClosedError, DeviceError, PictureError
 
 log = logging.getLogger(__name__)
-
-READ_BACK_WORDS = 8192
-"""Parameters are read back in pieces of 64 KiB, so that no second copy of all is allocated."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ class Accelerator:
         self._stream: Optional[packing.ParameterStream] = None
         self._programs: Dict[int, List[program.Step]] = {}
         self._cycles: Dict[int, int] = {}
-        self._buffers: Dict[str, Any] = {}
+        self._memory: Optional[DeviceMemory] = None
         self._closed = False
 
     @property
@@ -75,6 +73,11 @@ class Accelerator:
         if self._parameters is None:
             raise BnnError("no network is loaded: call load(parameters) first")
         return self._parameters
+
+    @property
+    def batch(self) -> int:
+        """Most pictures in a run of the loaded network."""
+        return self.capabilities.largest_batch(self.parameters.network)
 
     def load(self, parameters: Parameters) -> None:
         """Pack the parameters into device memory and read them back through the accelerator.
@@ -95,51 +98,35 @@ class Accelerator:
         steps = program.network_program(network, stream, program.Addresses(0, 0, 0), batch=1)
         self.capabilities.refuse_unfit(network, len(steps))
         self._free()
-        self._stream = stream
+        self._memory = DeviceMemory(
+            self.device, network, len(stream.words), packing.whole_bursts(len(steps)),
+            self.capabilities.largest_batch(network))
         try:
-            self._allocate(network)
-            buffer = self._buffers["parameters"]
-            buffer[:] = self._stream.words
-            buffer.flush()
-            self._parameters = parameters
+            self._memory.write("parameters", stream.words)
+            self._parameters, self._stream = parameters, stream
             self._read_back()
         except BaseException:  # Ctrl-C too
             self.control.reset()  # parameters that wait in the accelerator would meet the next ones
             self._free()
             raise
-        log.info("loaded %s (%d bytes of parameters)", parameters.name, buffer.nbytes)
-
-    def _allocate(self, network: net.Network) -> None:
-        batch = self.capabilities.batch
-        picture = packing.picture_words(network.height, network.width)
-        largest = max(packing.fmap_words(layer) for layer in network.layers)
-        sizes = {
-            "parameters": len(self._stream.words),
-            "programs": (batch, self.capabilities.program_steps),
-            "pictures": (batch, picture),
-            "sums": (batch, packing.sums_words(network.classes)),
-            # a map of every image in stepped mode, or a piece of the parameters read back
-            "scratch": max(batch * largest, READ_BACK_WORDS),
-        }
-        for name, shape in sizes.items():
-            self._buffers[name] = self.device.allocate(shape, np.dtype("<u8"))
+        log.info("loaded %s (%d bytes of parameters)", parameters.name, stream.words.nbytes)
 
     def _read_back(self) -> None:
         """Send the parameters through the accelerator's own ports and back, and compare."""
-        words, scratch = self._stream.words, self._buffers["scratch"]
-        self.control.run_stage(program.load_parameters(self._address("parameters"), len(words)))
+        words, memory = self._stream.words, self._memory
+        self.control.run_stage(program.load_parameters(memory.address("parameters"), len(words)))
         for start in range(0, len(words), READ_BACK_WORDS):
             expected = words[start:start + READ_BACK_WORDS]
             self.control.run_stage(
-                program.store(registers.PARAMS, self._address("scratch"), len(expected)))
-            scratch.invalidate()
-            differing = np.flatnonzero(np.asarray(scratch[:len(expected)]) != expected)
+                program.store(registers.PARAMS, memory.address("scratch"), len(expected)))
+            got = memory.read("scratch", len(expected))
+            differing = np.flatnonzero(got != expected)
             if len(differing):
-                place = start + int(differing[0])
+                place = int(differing[0])
                 raise DeviceError(
-                    f"parameters read back wrong: {self._layer_at(place)}, word {place}: wrote "
-                    f"0x{int(words[place]):016X}, read "
-                    f"0x{int(scratch[place - start]):016X} ({len(differing)} words differ "
+                    f"parameters read back wrong: {self._layer_at(start + place)}, word "
+                    f"{start + place}: wrote 0x{int(expected[place]):016X}, read "
+                    f"0x{int(got[place]):016X} ({len(differing)} words differ "
                     "in this piece of 64 KiB); is something else using this memory?")
 
     def _layer_at(self, word: int) -> str:
@@ -155,7 +142,7 @@ class Accelerator:
         Parameters
         ----------
         pictures : uint8 (N, H, W, 3)
-            At most ``capabilities.batch`` of them, of the network's size.
+            At most :attr:`batch` of them, of the network's size.
 
         Raises
         ------
@@ -168,15 +155,14 @@ class Accelerator:
         started = time.perf_counter()
         words = packing.pack_pictures(pictures)
         prepared = time.perf_counter()
-        self._place_pictures(words)
+        self._memory.write("pictures", words)
         steps = self._program(count)
         copied = time.perf_counter()
-        address = self._address("programs") + (count - 1) * self._buffers["programs"].strides[0]
+        address = self._memory.program_address(count)
         self.control.run_program(address, steps, self._expected_s(count))
         finished = time.perf_counter()
-        buffer = self._buffers["sums"]
-        buffer.invalidate()
-        sums = packing.unpack_sums(np.array(buffer[:count]), network.classes)
+        words = self._memory.read("sums", count * packing.SUMS_WORDS)
+        sums = packing.unpack_sums(words, network.classes, count)
         cycles = self.control.read("CYCLES") if self.capabilities.counters else None
         if cycles is not None:
             self._cycles[count] = cycles
@@ -192,26 +178,24 @@ class Accelerator:
         output : uint8 bits (N, H, W, C), 1 is -1; int16 sums (N, classes) of the last layer
         """
         network, count = self._check_pictures(pictures)
-        self._place_pictures(packing.pack_pictures(pictures))
-        self.control.run_stage(
-            program.load_pictures(network, self._address("pictures"), count))
+        memory = self._memory
+        memory.write("pictures", packing.pack_pictures(pictures))
+        self.control.run_stage(program.load_pictures(network, memory.address("pictures"), count))
         for index, (layer, span) in enumerate(zip(network.layers, self._stream.spans)):
             self.control.run_stage(program.load_parameters(
-                self._address("parameters") + span.start * packing.WORD_BYTES, span.count))
+                memory.address("parameters", span.start), span.count))
             self.control.run_stage(program.compute(network, index, count))
             yield layer, self._read_output(network, index, count)
 
     def _read_output(self, network: net.Network, index: int, count: int) -> np.ndarray:
-        layer, scratch = network.layers[index], self._buffers["scratch"]
-        last = layer.kind == net.LAST
-        each = packing.sums_words(network.classes) if last else packing.fmap_words(layer)
+        layer, memory = network.layers[index], self._memory
+        size = packing.output_words(layer, count)
         source = program.output_buffer(network, index)
-        self.control.run_stage(program.store(source, self._address("scratch"), each, count))
-        scratch.invalidate()
-        words = np.array(scratch[:count * each]).reshape(count, each)
-        if last:
-            return packing.unpack_sums(words, network.classes)
-        return packing.unpack_fmap(words, layer)
+        self.control.run_stage(program.store(source, memory.address("scratch"), size))
+        words = memory.read("scratch", size)
+        if layer.kind == net.LAST:
+            return packing.unpack_sums(words, network.classes, count)
+        return packing.unpack_fmap(words, layer, count)
 
     def _check_pictures(self, pictures: np.ndarray) -> Tuple[net.Network, int]:
         network = self.parameters.network
@@ -221,25 +205,18 @@ class Accelerator:
             given = f"{getattr(pictures, 'dtype', type(pictures).__name__)} {np.shape(pictures)}"
             raise PictureError(f"pictures must be uint8 (N, {shape[0]}, {shape[1]}, {shape[2]}), "
                                f"not {given}: images.to_pictures makes them")
-        if not 1 <= len(pictures) <= self.capabilities.batch:
-            raise PictureError(f"{len(pictures)} pictures in a run: this device takes 1 to "
-                               f"{self.capabilities.batch}")
+        if not 1 <= len(pictures) <= self.batch:
+            raise PictureError(f"{len(pictures)} pictures in a run: with this network this device "
+                               f"takes 1 to {self.batch}")
         return network, len(pictures)
-
-    def _place_pictures(self, words: np.ndarray) -> None:
-        buffer = self._buffers["pictures"]
-        buffer[:len(words)] = words
-        buffer.flush()
 
     def _program(self, count: int) -> List[program.Step]:
         """The program for `count` pictures; written to device memory when first asked for."""
         if count not in self._programs:
-            addresses = program.Addresses(self._address("pictures"), self._address("parameters"),
-                                          self._address("sums"))
+            memory = self._memory
+            addresses = program.Addresses(*map(memory.address, ("pictures", "parameters", "sums")))
             steps = program.network_program(self.parameters.network, self._stream, addresses, count)
-            buffer = self._buffers["programs"]
-            buffer[count - 1, :len(steps)] = program.encode(steps)
-            buffer.flush()
+            memory.write_program(count, program.encode(steps))
             self._programs[count] = steps
         return self._programs[count]
 
@@ -248,14 +225,11 @@ class Accelerator:
         clock = self.device.clock_mhz
         return self._cycles.get(count, 0) / (clock * 1e6) if clock else 0.0
 
-    def _address(self, name: str) -> int:
-        return int(self._buffers[name].device_address)
-
     def _free(self) -> None:
-        for buffer in self._buffers.values():
-            buffer.freebuffer()
-        self._buffers, self._parameters = {}, None
+        self._parameters, self._stream = None, None
         self._programs, self._cycles = {}, {}
+        if self._memory is not None:
+            self._memory.free()
 
     def close(self) -> None:
         """Stop the accelerator and free its memory; closing twice is fine."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from host_ref import network as net
-from pynq_bnn import registers
+from pynq_bnn import packing, registers
 from pynq_bnn.errors import IdentificationError, NetworkError
 
 
@@ -24,9 +24,14 @@ class Capabilities:
     channels: int
     fc_inputs: int
     batch: int
-    fmap_bits: int
+    fmap_rows: int
     program_steps: int
     log_entries: int
+
+    def largest_batch(self, network: net.Network) -> int:
+        """Most images of `network` in a run: all their maps lie in one buffer."""
+        rows = max(packing.fmap_rows(layer) for layer in network.layers)
+        return min(self.batch, self.fmap_rows // rows)
 
     def refuse_unfit(self, network: net.Network, steps: int) -> None:
         """Raise NetworkError if `network`, or its program of `steps`, is too large for this device.
@@ -40,7 +45,7 @@ class Capabilities:
                     ("inputs", 0 if layer.is_conv else layer.in_channels, self.fc_inputs),
                     ("outputs", layer.out_channels, self.fc_inputs),
                     ("classes", layer.out_channels if layer.kind == net.LAST else 0, self.classes),
-                    ("bits in its map", layer.fmap_bits, self.fmap_bits)):
+                    ("rows of 512 bits in its map", packing.fmap_rows(layer), self.fmap_rows)):
                 if size > limit:
                     raise NetworkError(f"layer {layer.name!r}: {size} {what}, but this device "
                                        f"(build {self.build:08x}) takes at most {limit}")
@@ -83,5 +88,5 @@ def identify(mmio: Any) -> Capabilities:
         version=f"{major}.{minor}", build=read("BUILD"), lanes=compute["LANES"],
         ports=compute["PORTS"], counters=bool(compute["COUNTERS"]), side=limits["SIDE"],
         classes=limits["CLASSES"], channels=limits["CHANNELS"], fc_inputs=fc["INPUTS"],
-        batch=fc["BATCH"], fmap_bits=read("CAP_FMAP_BITS"), program_steps=sequencer["STEPS"],
+        batch=fc["BATCH"], fmap_rows=read("CAP_FMAP_ROWS"), program_steps=sequencer["STEPS"],
         log_entries=sequencer["LOG"])

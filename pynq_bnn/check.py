@@ -112,7 +112,7 @@ def check(accelerator: Accelerator, pictures: np.ndarray) -> CheckReport:
     model = IntegerModel(parameters)
     names = [layer.name for layer in parameters.network.layers] + [PROGRAM_RUN]
     found: List[List[LayerCheck]] = [[] for _ in names]
-    size = accelerator.capabilities.batch
+    size = accelerator.batch
     for start in range(0, len(pictures), size):
         part = pictures[start:start + size]
         given = part

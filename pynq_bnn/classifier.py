@@ -93,7 +93,7 @@ class Classifier:
     @property
     def batch(self) -> int:
         """Most pictures that go through the device together."""
-        return self.accelerator.capabilities.batch
+        return self.accelerator.batch
 
     def _score(self, sums: np.ndarray) -> np.ndarray:
         last = self.parameters.layers[-1]
@@ -134,6 +134,7 @@ class Classifier:
             "build": f"{capabilities.build:08x}",
             "capabilities": asdict(capabilities),
             "clock_mhz": self.device.clock_mhz,
+            "batch": self.batch,
             "network": {
                 "name": self.parameters.name, "checksum": self.parameters.checksum,
                 "classes": self.classes, "macs": self.parameters.network.macs,

@@ -15,9 +15,14 @@ from host_ref.folding import fold
 from host_ref.parameters import LayerParameters, Parameters
 
 WORD_BYTES = 8
-LAYER_WORDS = 8
-"""A layer's parameters fill up to a multiple of 64 bytes, whatever width the ports have."""
-SUMS_PER_WORD = 4
+BURST_WORDS = 16
+"""DMA moves whole bursts of 128 bytes."""
+ROW_BITS = 512
+"""In a feature-map buffer every image starts at a row of its own."""
+ROW_WORDS = ROW_BITS // 64
+STORED_WIDTHS = (128, 256, 512)
+SUMS_WORDS = BURST_WORDS
+"""Each image's sums have a burst."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,16 @@ class ParameterStream:
     spans: Tuple[Span, ...]
 
 
+def whole_bursts(words: int) -> int:
+    """The least number of words, not below `words`, that is whole bursts."""
+    return -(-words // BURST_WORDS) * BURST_WORDS
+
+
+def fill_burst(words: np.ndarray) -> np.ndarray:
+    """Words (n,) with zeros behind them up to whole bursts."""
+    return np.concatenate([words, np.zeros(whole_bursts(len(words)) - len(words), "<u8")])
+
+
 def _words(data: np.ndarray) -> np.ndarray:
     """Bytes (..., 8n) as words (..., n)."""
     return np.ascontiguousarray(data).view("<u8")
@@ -46,48 +61,72 @@ def pack_bits(bits: np.ndarray) -> np.ndarray:
     return _words(np.packbits(bits, axis=-1, bitorder="little"))
 
 
-def unpack_bits(words: np.ndarray) -> np.ndarray:
-    """Words (..., n) to 0/1 uint8 (..., 64n); inverse of :func:`pack_bits`."""
-    return np.unpackbits(np.ascontiguousarray(words, "<u8").view(np.uint8), axis=-1,
-                         bitorder="little")
-
-
 def picture_words(height: int, width: int) -> int:
     """Words of one picture: two pixels to a word."""
     return (height * width + 1) // 2
 
 
 def pack_pictures(pictures: np.ndarray) -> np.ndarray:
-    """uint8 (N, H, W, 3) to words (N, ceil(H*W/2)), a pixel's R, G, B, 0 in 32 bits."""
+    """uint8 (N, H, W, 3) to words (n,), a pixel's R, G, B, 0 in 32 bits, filled to whole bursts."""
     count, height, width, _ = pictures.shape
     pixels = np.zeros((count, 2 * picture_words(height, width), 4), np.uint8)
     pixels[:, :height * width, :3] = pictures.reshape(count, height * width, 3)
-    return _words(pixels.reshape(count, -1))
+    return fill_burst(_words(pixels.reshape(-1)))
 
 
-def fmap_words(layer: net.Layer) -> int:
-    """Words of one image's output map of `layer`."""
-    return layer.fmap_bits // 64
+def stored_bits(channels: int) -> int:
+    """Bits that a pixel of so many channels takes in a feature map and in its weights."""
+    for width in STORED_WIDTHS:
+        if channels <= width:
+            return width
+    return -(-channels // ROW_BITS) * ROW_BITS
 
 
-def unpack_fmap(words: np.ndarray, layer: net.Layer) -> np.ndarray:
-    """Words (N, fmap_words) to bits uint8 (N, H, W, C), 1 is -1, of `layer`'s output map."""
-    shape = (len(words), layer.out_height, layer.out_width, layer.out_channels)
-    return unpack_bits(words).reshape(shape)
+def fmap_rows(layer: net.Layer) -> int:
+    """Rows of one image's output map of `layer`; 0 for the last layer, whose output is sums."""
+    if layer.kind == net.LAST:
+        return 0
+    bits = layer.out_height * layer.out_width * stored_bits(layer.out_channels)
+    return -(-bits // ROW_BITS)
 
 
-def sums_words(classes: int) -> int:
-    """Words of one image's sums."""
-    return -(-classes // SUMS_PER_WORD)
+def output_words(layer: net.Layer, count: int) -> int:
+    """Words of the output of `layer` for `count` images, as STORE writes it."""
+    if layer.kind == net.LAST:
+        return count * SUMS_WORDS
+    return whole_bursts(count * fmap_rows(layer) * ROW_WORDS)
 
 
-def unpack_sums(words: np.ndarray, classes: int) -> np.ndarray:
-    """Words (N, sums_words) to int16 (N, classes)."""
-    return np.ascontiguousarray(words, "<u8").view("<i2")[:, :classes].copy()
+def unpack_fmap(words: np.ndarray, layer: net.Layer, count: int) -> np.ndarray:
+    """Words of ``count`` output maps of `layer` to bits uint8 (count, H, W, C), 1 is -1."""
+    height, width, channels = layer.out_height, layer.out_width, layer.out_channels
+    rows, pixel_bytes = fmap_rows(layer), stored_bits(channels) // 8
+    images = np.ascontiguousarray(words[:count * rows * ROW_WORDS], "<u8").view(np.uint8)
+    pixels = images.reshape(count, -1)[:, :height * width * pixel_bytes]
+    own = pixels.reshape(count, height, width, pixel_bytes)[..., :channels // 8]
+    return np.unpackbits(own, axis=-1, bitorder="little")
 
 
-def pack_layer(layer: net.Layer, values: LayerParameters) -> np.ndarray:
-    """One layer's thresholds and weights as words, filled up to a multiple of 64 bytes."""
+def unpack_sums(words: np.ndarray, classes: int, count: int) -> np.ndarray:
+    """Words of ``count`` images' sums to int16 (count, classes)."""
+    images = np.ascontiguousarray(words[:count * SUMS_WORDS], "<u8").view("<i2")
+    return images.reshape(count, -1)[:, :classes].copy()
+
+
+def _widened(bits: np.ndarray, width: int) -> np.ndarray:
+    """Bits (..., n) with zeros behind each n up to a multiple of `width`."""
+    missing = -bits.shape[-1] % width
+    return np.pad(bits, [(0, 0)] * (bits.ndim - 1) + [(0, missing)], mode="constant")
+
+
+def pack_layer(layer: net.Layer, values: LayerParameters, channels: int) -> np.ndarray:
+    """One layer's thresholds and weights as words, filled up to whole bursts.
+
+    Parameters
+    ----------
+    channels : int
+        Of the source map's pixels; fewer than an FC layer's inputs where that map has several.
+    """
     parts: List[np.ndarray] = []
     if layer.kind != net.LAST:
         thresholds, flips = fold(values.k, values.h)
@@ -95,23 +134,24 @@ def pack_layer(layer: net.Layer, values: LayerParameters) -> np.ndarray:
         parts.append(entries.astype("<u4").view("<u8"))
     if layer.kind == net.FP_CONV:
         # 27 bits an output: (ky, kx, c) is already the order of the bits
-        taps = values.weights.reshape(layer.out_channels, layer.taps)
-        entries = np.zeros((layer.out_channels, 32), np.uint8)
-        entries[:, :layer.taps] = taps
-        parts.append(pack_bits(entries.reshape(-1)))
+        weights = _widened(values.weights.reshape(layer.out_channels, layer.taps), 32)
     else:
-        parts.append(pack_bits(values.weights.reshape(-1)))
-    filled = sum(len(part) for part in parts)
-    parts.append(np.zeros(-filled % LAYER_WORDS, "<u8"))
-    return np.concatenate(parts)
+        pixels = values.weights.reshape(layer.out_channels, -1, channels)
+        weights = _widened(pixels, stored_bits(channels)).reshape(layer.out_channels, -1)
+        if not layer.is_conv:
+            weights = _widened(weights, ROW_BITS)
+    parts.append(pack_bits(weights.reshape(-1)))
+    return fill_burst(np.concatenate(parts))
 
 
 def pack_parameters(parameters: Parameters) -> ParameterStream:
     """The whole network's parameter stream, layer after layer in the order of use."""
     blocks, spans, start = [], [], 0
+    channels = net.PICTURE_CHANNELS
     for layer, values in zip(parameters.network.layers, parameters.layers):
-        block = pack_layer(layer, values)
+        block = pack_layer(layer, values, channels)
         blocks.append(block)
         spans.append(Span(start, len(block)))
         start += len(block)
+        channels = layer.out_channels
     return ParameterStream(np.concatenate(blocks), tuple(spans))

@@ -40,31 +40,27 @@ class Addresses:
 
 def load_pictures(network: net.Network, address: int, batch: int) -> List[Step]:
     """DMA `batch` pictures into the input buffer."""
-    bytes_each = packing.picture_words(network.height, network.width) * packing.WORD_BYTES
-    return _dma("load pictures", registers.LOAD, "TARGET", registers.INPUT, address, bytes_each,
-                batch)
+    words = packing.whole_bursts(batch * packing.picture_words(network.height, network.width))
+    return _dma("load pictures", registers.LOAD, "TARGET", registers.INPUT, address, words)
 
 
 def load_parameters(address: int, words: int) -> List[Step]:
     """Start the parameter stream; it runs beside the stages that follow."""
-    return _dma("load parameters", registers.LOAD, "TARGET", registers.PARAMS, address,
-                words * packing.WORD_BYTES)
+    return _dma("load parameters", registers.LOAD, "TARGET", registers.PARAMS, address, words)
 
 
-def store(source: int, address: int, words: int, batch: int = 1) -> List[Step]:
-    """DMA `words` (of each image; PARAMS: in all) from a buffer of the accelerator to DRAM."""
+def store(source: int, address: int, words: int) -> List[Step]:
+    """DMA `words`, whole bursts, from a buffer of the accelerator to DRAM."""
     name = dict((number, label) for label, number in registers.BUFFERS)[source]
-    return _dma(f"store {name}", registers.STORE, "SOURCE", source, address,
-                words * packing.WORD_BYTES, batch)
+    return _dma(f"store {name}", registers.STORE, "SOURCE", source, address, words)
 
 
-def _dma(purpose: str, stage: int, role: str, buffer: int, address: int, count: int,
-         batch: int = 1) -> List[Step]:
+def _dma(purpose: str, stage: int, role: str, buffer: int, address: int,
+         words: int) -> List[Step]:
     return [
         Step("DMA_ADDRESS", address, purpose),
-        Step("DMA_BYTES", count, purpose),
+        Step("DMA_BYTES", words * packing.WORD_BYTES, purpose),
         Step("BUFFERS", registers.encode("BUFFERS", **{role: buffer}), purpose),
-        Step("BATCH", batch, purpose),
         Step("STAGE", stage, purpose),
     ]
 
@@ -83,8 +79,11 @@ def compute(network: net.Network, index: int, batch: int) -> List[Step]:
     mode = 0
     if layer.is_conv:
         mode = registers.encode("MODE", PADDING=_PADDINGS[layer.padding], POOL=int(layer.pool))
-    shape = registers.encode("SHAPE", HEIGHT=layer.in_height, WIDTH=layer.in_width,
-                             CHANNELS=layer.in_channels)
+    height, width, channels = layer.in_height, layer.in_width, layer.in_channels
+    if not layer.is_conv:  # its inputs are the map before it, as stored
+        before = network.layers[index - 1]
+        height, width, channels = before.out_height, before.out_width, before.out_channels
+    shape = registers.encode("SHAPE", HEIGHT=height, WIDTH=width, CHANNELS=channels)
     buffers = registers.encode("BUFFERS", SOURCE=source, TARGET=output_buffer(network, index))
     return [
         Step("BUFFERS", buffers, layer.name),
@@ -103,9 +102,14 @@ def network_program(network: net.Network, stream: packing.ParameterStream, addre
     steps += load_parameters(addresses.parameters, len(stream.words))
     for index in range(len(network.layers)):
         steps += compute(network, index, batch)
-    return steps + store(registers.SUMS, addresses.sums, packing.sums_words(network.classes), batch)
+    return steps + store(registers.SUMS, addresses.sums,
+                         packing.output_words(network.layers[-1], batch))
 
 
 def encode(steps: Sequence[Step]) -> np.ndarray:
-    """Words (uint64) of a program: register offset in bits 31:0, value in bits 63:32."""
-    return np.array([registers.offset(step.register) | step.value << 32 for step in steps], "<u8")
+    """Words (uint64) of a program: register offset in bits 31:0, value in bits 63:32.
+
+    Zeros fill them up to whole bursts.
+    """
+    words = [registers.offset(step.register) | step.value << 32 for step in steps]
+    return packing.fill_burst(np.array(words, "<u8"))

@@ -85,12 +85,13 @@ ERROR_MEANINGS: Dict[int, str] = {
     ERROR_STAGE: "unknown stage",
     ERROR_BUFFER: "this stage can't read or write that buffer",
     ERROR_SHAPE: "a shape, channel count, padding or batch outside the limits",
-    ERROR_SIZE: "more bytes than the buffer holds, or a map larger than a feature-map buffer",
-    ERROR_ADDRESS: "a DRAM address or byte count that is no multiple of 8, or a count of 0",
+    ERROR_SIZE: "more bytes than the buffer holds, or a batch of maps larger than a feature-map "
+                "buffer",
+    ERROR_ADDRESS: "a DRAM address or byte count that is no multiple of 128, or a count of 0",
     ERROR_READ: "the memory answered a read with an error (AXI SLVERR or DECERR)",
     ERROR_WRITE: "the memory answered a write with an error (AXI SLVERR or DECERR)",
     ERROR_UNDERRUN: "the parameters ended before the stage had all it needs",
-    ERROR_LEFTOVER: "the program ended with parameters left over",
+    ERROR_LEFTOVER: "a program started or ended with parameters left over",
     ERROR_PROGRAM: "a program step writes a register that a program may not write, or the program "
                    "has no steps or too many",
     ERROR_BUSY: "a stage or a program was started while one was running",
@@ -124,7 +125,8 @@ def _build() -> Tuple[Register, ...]:
         Register("CAP_FC", 0x014, ro, 0, "limits of an FC layer, and the batch", (
             field("INPUTS", 0, 16, "most inputs or outputs of an FC layer"),
             field("BATCH", 16, 8, "most images in a run"))),
-        Register("CAP_FMAP_BITS", 0x018, ro, 0, "bits that a feature-map buffer holds an image"),
+        Register("CAP_FMAP_ROWS", 0x018, ro, 0, "rows of 512 bits in each feature-map buffer, for "
+                 "the whole batch: even, at least 408 (the largest map of 128 Kibit, as stored)"),
         Register("CAP_PROGRAM", 0x01C, ro, LOG_ENTRIES << 16 | PROGRAM_STEPS_MAX, "the sequencer", (
             field("STEPS", 0, 16, "most steps of a program"),
             field("LOG", 16, 16, "entries of the stage log"))),
@@ -143,9 +145,9 @@ def _build() -> Tuple[Register, ...]:
             field("STAGE", 8, 8, "STAGE.KIND at fault; 0: none (the sequencer itself)"),
             field("STEP", 16, 16, "program step, from 0, that started the failing stage or was "
                                   "refused; 0xFFFF: not in a program"))),
-        Register("ERROR_ADDRESS", 0x04C, ro, 0, "the DRAM address at fault (READ, WRITE, ADDRESS: "
-                 "start of the failing 64-bit word), the register offset (PROGRAM), else 0"),
-        Register("PROGRAM_ADDRESS", 0x050, rw, 0, "DRAM address of the program, a multiple of 8"),
+        Register("ERROR_ADDRESS", 0x04C, ro, 0, "the DRAM address at fault (READ, WRITE: start of "
+                 "the failing burst; ADDRESS: as written), the register offset (PROGRAM), else 0"),
+        Register("PROGRAM_ADDRESS", 0x050, rw, 0, "DRAM address of the program, a multiple of 128"),
         Register("PROGRAM_STEPS", 0x054, rw, 0, "steps of the program"),
         Register("STEP", 0x058, ro, 0, "program steps taken since CONTROL.RUN"),
         Register("CYCLES", 0x05C, ro, 0, "clock cycles of the last program, RUN to its end"),
@@ -155,13 +157,12 @@ def _build() -> Tuple[Register, ...]:
         Register("STAGE", 0x080, rw, 0, "writing starts a stage with the registers below; in a "
                  "program the write waits for the stage before it", (
                      field("KIND", 0, 4, "which stage", STAGES),)),
-        Register("DMA_ADDRESS", 0x084, rw, 0, "LOAD, STORE: DRAM address, a multiple of 8"),
-        Register("DMA_BYTES", 0x088, rw, 0, "LOAD, STORE: bytes of each image (INPUT, FMAP_A, "
-                 "FMAP_B, SUMS) or in all (PARAMS), a multiple of 8"),
+        Register("DMA_ADDRESS", 0x084, rw, 0, "LOAD, STORE: DRAM address, a multiple of 128"),
+        Register("DMA_BYTES", 0x088, rw, 0, "LOAD, STORE: bytes in all, a multiple of 128"),
         Register("BUFFERS", 0x08C, rw, 0, "what a stage reads and what it writes", (
             field("SOURCE", 0, 4, "compute stages and STORE", BUFFERS),
             field("TARGET", 4, 4, "compute stages and LOAD", BUFFERS))),
-        Register("SHAPE", 0x090, rw, 0, "the stage's input map (FC: 1 x 1 x inputs)", (
+        Register("SHAPE", 0x090, rw, 0, "the stage's input map, of FC stages too", (
             field("HEIGHT", 0, 8, "rows"),
             field("WIDTH", 8, 8, "columns"),
             field("CHANNELS", 16, 16, "channels, 3 for a picture"))),
@@ -169,7 +170,7 @@ def _build() -> Tuple[Register, ...]:
         Register("MODE", 0x098, rw, 0, "how a convolution runs", (
             field("PADDING", 0, 2, "what a tap outside the map adds", PADDINGS),
             field("POOL", 4, 1, "2 x 2 max pool before the threshold"))),
-        Register("BATCH", 0x09C, rw, 1, "images that go through a stage together"),
+        Register("BATCH", 0x09C, rw, 1, "images that go through a compute stage together"),
         # The stage log, an entry for every stage that ended.
         Register("LOG_KIND", 0x200, ro, 0, "STAGE.KIND", count=LOG_ENTRIES, stride=16),
         Register("LOG_CYCLES", 0x204, ro, 0, "cycles from start to end", count=LOG_ENTRIES,

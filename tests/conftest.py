@@ -112,10 +112,18 @@ def flip_weight(in_dram):
     def flip(device, parameters, index, place):
         layer = parameters.network.layers[index]
         stream = packing.pack_parameters(parameters)
-        bits_each = 32 if layer.kind == net.FP_CONV else layer.taps
         bit = 0 if layer.kind == net.LAST else 32 * layer.out_channels
-        bit += place[0] * bits_each
-        bit += int(np.ravel_multi_index(place[1:], layer.weight_shape[1:]))
+        if layer.kind == net.FP_CONV:
+            bit += 32 * place[0] + int(np.ravel_multi_index(place[1:], (3, 3, 3)))
+        else:
+            channels = parameters.network.layers[index - 1].out_channels
+            width = 128 if channels <= 128 else 256 if channels <= 256 else 512
+            if layer.is_conv:
+                bit += ((place[0] * 3 + place[1]) * 3 + place[2]) * width + place[3]
+            else:
+                pixels = layer.in_channels // channels
+                bit += place[0] * -(-pixels * width // 512) * 512
+                bit += place[1] // channels * width + place[1] % channels
         address = in_dram(device, stream.words) + 8 * (stream.spans[index].start + bit // 64)
         device.dram.flip_bit(address, bit % 64)
 

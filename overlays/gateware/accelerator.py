@@ -1,13 +1,22 @@
 """The accelerator: every block in its place (docs/gateware.md has the picture)."""
 
 from amaranth import Cat, Const, Module, Mux, ResetInserter, Signal
-from amaranth.lib import fifo, stream, wiring
+from amaranth.lib import fifo, wiring
 from amaranth.lib.wiring import In, Out
 
 from overlays.gateware.axi import GP, HP_READ, HP_WRITE
 from overlays.gateware.axi_slave import AxiSlave
 from overlays.gateware.bin_conv import BinConv
-from overlays.gateware.config import BURST_BYTES, MAX_SIDE, UNIT, Config
+from overlays.gateware.config import (
+    BURST_BYTES,
+    MAX_CHANNELS,
+    MAX_CLASSES,
+    MAX_FC_INPUTS,
+    MAX_SIDE,
+    UNIT,
+    Config,
+)
+from overlays.gateware.dma_command import DmaCommand
 from overlays.gateware.dma_reader import DmaReader
 from overlays.gateware.dma_writer import DmaWriter
 from overlays.gateware.fc import Fc
@@ -27,7 +36,6 @@ BASE = 0x43C0_0000
 PROGRAM_UNITS = r.PROGRAM_STEPS_MAX * 64 // UNIT
 PICTURE_UNITS = MAX_SIDE * MAX_SIDE * 32 // UNIT
 BURST_SHIFT = (BURST_BYTES - 1).bit_length()
-CLASSES_MAX, CHANNELS_MAX, FC_MAX = 64, 512, 8192
 
 
 class Accelerator(wiring.Component):
@@ -93,23 +101,21 @@ class Accelerator(wiring.Component):
                    parameters: object, reader: DmaReader) -> None:
         """Registers in, status out."""
         config = self.config
-        loading = Signal()
-        status = r.encode  # values of single fields, or-ed below
         host_reset = file.control_written & file.control[1]
         shape, buffers, mode = file.shape, file.buffers, file.mode
         held = sequencer.registers
         m.d.comb += [
-            loading.eq(sequencer.parameters_left),
             file.magic.eq(r.MAGIC), file.version.eq(r.VERSION_MAJOR << 16 | r.VERSION_MINOR),
             file.build.eq(self.build),
-            file.cap_compute.eq(status("CAP_COMPUTE", LANES=config.lanes, PORTS=config.ports,
+            file.cap_compute.eq(r.encode("CAP_COMPUTE", LANES=config.lanes, PORTS=config.ports,
                                        COUNTERS=1)),
-            file.cap_limits.eq(status("CAP_LIMITS", SIDE=MAX_SIDE, CLASSES=CLASSES_MAX,
-                                      CHANNELS=CHANNELS_MAX)),
-            file.cap_fc.eq(status("CAP_FC", INPUTS=FC_MAX, BATCH=config.batch)),
+            file.cap_limits.eq(r.encode("CAP_LIMITS", SIDE=MAX_SIDE, CLASSES=MAX_CLASSES,
+                                        CHANNELS=MAX_CHANNELS)),
+            file.cap_fc.eq(r.encode("CAP_FC", INPUTS=MAX_FC_INPUTS, BATCH=config.batch)),
             file.cap_fmap_rows.eq(config.fmap_rows),
             file.cap_program.eq(r.BY_NAME["CAP_PROGRAM"].reset),
-            file.status.eq(Cat(sequencer.busy, sequencer.done, sequencer.error_code != 0, loading)),
+            file.status.eq(Cat(sequencer.busy, sequencer.done, sequencer.error_code != 0,
+                                sequencer.parameters_left)),
             file.error.eq(Cat(sequencer.error_code, sequencer.error_stage, sequencer.error_step)),
             file.error_address.eq(sequencer.error_address),
             file.step.eq(sequencer.step), file.cycles.eq(sequencer.cycles),
@@ -144,8 +150,7 @@ class Accelerator(wiring.Component):
             "program", "pictures", "parameters"))
         held = sequencer.registers
         pending = Signal()
-        command = Signal(stream.Signature(reader.commands.payload.shape()).members[
-            "payload"].shape)
+        command = Signal(DmaCommand)
         begin_load = sequencer.begin & (sequencer.kind == r.LOAD)
         idle = ~pending & ~reader.busy
         with m.If(sequencer.fetch | begin_load):

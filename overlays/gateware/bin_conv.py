@@ -34,7 +34,7 @@ class BinConv(wiring.Component):
     Before that come START_LATENCY and the longer of a row and the thresholds with one pass of
     weights, after the last window FINISH_LATENCY.
 
-    Cost with 8 reducers: @LUT@.
+    Cost with 8 reducers: 21,500 LUT (6,850 of them memory), 21,200 flip-flops, 8 RAMB18.
     """
 
     START_LATENCY = 3 + Window.LATENCY

@@ -110,10 +110,18 @@ class Raster(wiring.Component):
         with m.If(hold & go):
             m.d.sync += hold.eq(0)
 
-        after = Signal(4)
-        m.d.comb += after.eq(quarter + (1 << self.spread))
+        after, next_address = Signal(3), Signal()
+        with m.If(row_done & (row == last_row)):  # the next image begins a row of the buffer
+            m.d.comb += next_address.eq(pixel | (quarter != 0))
+        with m.Else():
+            m.d.comb += next_address.eq(pixel & after[2])
+        stride = Signal(3)
+        m.d.sync += stride.eq(1 << self.spread)
+        m.d.comb += after.eq(quarter + stride)
+        with m.If(next_address):
+            m.d.sync += address.eq(address + 1)
         with m.If(pixel):
-            m.d.sync += [quarter.eq(after), address.eq(address + after[2])]
+            m.d.sync += quarter.eq(after)
         with m.If(moves):
             m.d.sync += column.eq(column + 1)
         with m.If(row_done):
@@ -128,11 +136,8 @@ class Raster(wiring.Component):
                 of_last_image.eq(image == last_image),
                 active.eq(~flush),
             ]
-            with m.If(row == last_row):  # the next image begins a row of the buffer
-                m.d.sync += [
-                    row.eq(0), image.eq(image + 1),
-                    quarter.eq(0), address.eq(address + (pixel | (quarter != 0))),
-                ]
+            with m.If(row == last_row):
+                m.d.sync += [row.eq(0), image.eq(image + 1), quarter.eq(0)]
                 with m.If(image == last_image):
                     m.d.sync += [image.eq(0), address.eq(0), pass_.eq(pass_ + 1),
                                  flush.eq(pass_ == last_pass)]

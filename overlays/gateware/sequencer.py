@@ -111,7 +111,7 @@ class Sequencer(wiring.Component):
         settle = Signal(range(StageCheck.LATENCY + 2))
         fault, code, fault_kind, fault_step, address = (
             Signal(), Signal(8), Signal(8), Signal(16), Signal(32))
-        current_step = Mux(in_program, self.step, NO_STEP)
+        current_step = Mux(in_program, self.step - 1, NO_STEP)  # of the STAGE write just made
         to_parameters = (self.kind == r.LOAD) & (self.registers.target == r.PARAMS)
         word_offset, word_value = self.program_word[:32], self.program_word[32:]
         offsets = [r.offset(name) for name in r.PROGRAMMABLE]
@@ -174,7 +174,8 @@ class Sequencer(wiring.Component):
                     m.d.sync += state.eq(State.READ)
                 with m.Elif(~running):
                     m.d.comb += self.step_write.eq(1)
-                    m.d.sync += [self.kind.eq(word_value[:4]), settle.eq(0)]
+                    m.d.sync += [self.kind.eq(word_value[:4]), settle.eq(0),
+                                 self.step.eq(self.step + 1)]
                     m.d.sync += state.eq(State.CHECK)
             with m.Case(State.CHECK):
                 m.d.sync += settle.eq(settle + 1)
@@ -194,7 +195,6 @@ class Sequencer(wiring.Component):
                     with m.Else():
                         m.d.sync += running.eq(1)
                     with m.If(in_program):
-                        m.d.sync += self.step.eq(self.step + 1)
                         m.d.sync += state.eq(State.READ)
                     with m.Else():
                         m.d.sync += state.eq(State.FINISH)

@@ -54,17 +54,17 @@ class Thresholds(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         output, step, active = Signal(14), Signal(3), Signal()
-        after, address = Signal(14), Signal(range(self.depth))
+        last, address = Signal(14), Signal(range(self.depth))
         accept = Signal()
         per_pass = self.reducers >> self.spread
         m.d.comb += [
-            after.eq(output + step),
             accept.eq(active & self.units.valid),
-            self.units.ready.eq(active & (after[:2] == 0)),
-            self.done.eq(accept & (after == self.outputs)),
+            self.units.ready.eq(active & ((output + step)[:2] == 0)),
+            self.done.eq(accept & (output == last)),
         ]
+        m.d.sync += last.eq(self.outputs - step)
         with m.If(accept):
-            m.d.sync += output.eq(after)
+            m.d.sync += output.eq(output + step)
         with m.If(self.done):
             m.d.sync += active.eq(0)
         with m.If(self.start):

@@ -62,14 +62,12 @@ class Weights(wiring.Component):
         waiting = Signal(range(PASSES + 1))   # of these, passes not yet taken
         reducer = Signal(range(self.reducers))
         accept, complete = Signal(), Signal()
-        after_reducer = Signal(range(self.reducers + 1))
         m.d.comb += [
             self.units.ready.eq((remaining != 0) & (held != PASSES)),
             accept.eq(self.units.valid & self.units.ready),
             reducer.eq(base | quarter),
-            after_reducer.eq(reducer + 1),
             complete.eq(accept & (tap == TAPS - 1) & (quarter == last_quarter)
-                        & (after_reducer == self.reducers)),
+                        & (reducer == self.reducers - 1)),
             self.loaded.eq(waiting != 0),
         ]
         with m.If(accept):
@@ -77,13 +75,14 @@ class Weights(wiring.Component):
             with m.If(quarter == last_quarter):
                 m.d.sync += [quarter.eq(0), tap.eq(tap + 1)]
                 with m.If(tap == TAPS - 1):
-                    m.d.sync += [tap.eq(0), base.eq(after_reducer)]
-        m.d.sync += [
-            remaining.eq(remaining - complete),
-            held.eq(held + complete - self.release),
-            waiting.eq(waiting + complete - self.take),
-            slot.eq(slot + complete),
-        ]
+                    m.d.sync += [tap.eq(0), base.eq(reducer + 1)]
+        with m.If(complete):
+            m.d.sync += [remaining.eq(remaining - 1), slot.eq(slot + 1)]
+        for count, less in ((held, self.release), (waiting, self.take)):
+            with m.If(complete & ~less):
+                m.d.sync += count.eq(count + 1)
+            with m.Elif(less & ~complete):
+                m.d.sync += count.eq(count - 1)
         with m.If(self.start):
             m.d.sync += [
                 remaining.eq(self.passes), held.eq(0), waiting.eq(0), slot.eq(0),

@@ -86,8 +86,8 @@ def open_device(name: Optional[str] = None) -> Device:
         raise UnknownDeviceError(
             f"unknown device {name!r}{origin}: choose one of {', '.join(DEVICES)}")
     if name == "rtl":
-        raise DeviceError("the device 'rtl' comes with the gateware, in a later release: "
-                          "choose 'model' (a simulation, anywhere) or 'board' (on a Zynq board)")
+        from pynq_bnn.devices.rtl import RtlDevice
+        return RtlDevice()
     # a device is imported when it is opened, so that importing the package stays light
     if name != "model":
         from pynq_bnn.devices import board

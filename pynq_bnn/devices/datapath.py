@@ -1,4 +1,4 @@
-"""The compute stages' arithmetic: packed words of maps and parameters in, packed words out.
+"""The compute stages' arithmetic: packed maps and parameters in, packed maps or sums out.
 
 All sums are float32 matrix products: they are small integers (|s| <= 8,192 < 2**24), so every
 partial sum is exact, and BLAS makes them fast. A convolution is one product over its windows, not
@@ -12,8 +12,8 @@ from typing import Tuple
 
 import numpy as np
 
-from pynq_bnn.devices.dram import WORD
-from pynq_bnn.devices.stages import SUMS_BYTES, Stage
+from pynq_bnn.devices.layout import owned
+from pynq_bnn.devices.stages import Stage
 from pynq_bnn.registers import FP_CONV, LAST, PAD_NONE, PAD_ONE
 
 OUTPUTS_AT_ONCE = 1024
@@ -32,28 +32,28 @@ def compute(stage: Stage, source: np.ndarray, parameters: np.ndarray) -> np.ndar
     stage : Stage
         FP_CONV, BIN_CONV, BIN_FC or LAST, within the limits.
     source : numpy.ndarray
-        (batch, stage.in_words) uint64: pictures for FP_CONV, else feature maps.
+        uint8, pictures (batch, 8 * stage.picture_words) for FP_CONV, else feature maps (batch,
+        stage.pixels, stage.channels // 8).
     parameters : numpy.ndarray
         (stage.parameter_words,) uint64, as they come off the stream.
 
     Returns
     -------
     numpy.ndarray
-        (batch, words) uint64: feature maps, or for LAST the sums.
+        Feature maps (batch, stage.out_pixels, stage.outputs // 8) uint8, or for LAST the sums
+        (batch, stage.outputs) int16.
     """
-    source_bytes = np.ascontiguousarray(source).view(np.uint8)
-    fmap = (_pixels if stage.kind == FP_CONV else _signs)(source_bytes)
+    fmap = (_pixels if stage.kind == FP_CONV else _signs)(source.reshape(len(source), -1))
     inputs = _windows(stage, fmap) if stage.is_conv else fmap
-    weights = parameters[stage.threshold_words:stage.threshold_words + stage.weight_words]
-    sums = _products(inputs, weights.view(np.uint8).reshape(stage.outputs, -1))
+    sums = _products(inputs, _weights(stage, parameters[stage.threshold_words:]))
     if stage.kind == LAST:
-        return _pack_sums(sums)
+        return sums.astype(np.int16)
     if stage.pool:
         sums = _pool(sums.reshape(-1, stage.sum_height, stage.sum_width, stage.outputs))
     t, flip = _decode_thresholds(parameters[:stage.threshold_words])
     # a bit 1 is -1: not ((s >= t) xor flip)
     bits = np.packbits((sums >= t) == flip, axis=-1, bitorder="little")
-    return bits.reshape(len(source), -1).view(WORD)
+    return bits.reshape(len(source), stage.out_pixels, -1)
 
 
 def _signs(packed: np.ndarray) -> np.ndarray:
@@ -68,8 +68,8 @@ def _pixels(packed: np.ndarray) -> np.ndarray:
 
 def _windows(stage: Stage, fmap: np.ndarray) -> np.ndarray:
     """What each sum is over: (batch * rows * columns, 9 * channels), tap after tap."""
-    # an odd number of pixels has one more, of no meaning, in its last word
-    fmap = fmap.reshape(stage.batch, -1, stage.channels)[:, :stage.height * stage.width]
+    # an odd picture has one more pixel, of no meaning, in its last word
+    fmap = fmap.reshape(stage.batch, -1, stage.channels)[:, :stage.pixels]
     fmap = fmap.reshape(-1, stage.height, stage.width, stage.channels)
     if stage.padding != PAD_NONE:
         border = 1 if stage.padding == PAD_ONE else 0
@@ -80,6 +80,15 @@ def _windows(stage: Stage, fmap: np.ndarray) -> np.ndarray:
         ky, kx = divmod(tap, 3)
         windows[:, :, :, tap] = fmap[:, ky:ky + rows, kx:kx + columns]
     return windows.reshape(-1, 9 * stage.channels)
+
+
+def _weights(stage: Stage, words: np.ndarray) -> np.ndarray:
+    """The weights' bits that channels own: (outputs, bytes)."""
+    stored = words.view(np.uint8)[:stage.outputs * stage.weight_bytes].reshape(stage.outputs, -1)
+    if stage.kind == FP_CONV:
+        return stored
+    pixels = 9 if stage.is_conv else stage.pixels
+    return owned(stored, pixels, stage.channels).reshape(stage.outputs, -1)
 
 
 def _products(inputs: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -102,10 +111,3 @@ def _decode_thresholds(words: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
     """Give t (outputs,) int16 and flip (outputs,) bool."""
     packed = words.view("<u4")
     return packed.astype(np.uint16).view(np.int16), (packed >> 16 & 1).astype(bool)
-
-
-def _pack_sums(sums: np.ndarray) -> np.ndarray:
-    """Sums (batch, classes) as int16, four to a word, zeros behind them."""
-    packed = np.zeros((len(sums), SUMS_BYTES // 2), "<i2")
-    packed[:, :sums.shape[1]] = sums
-    return packed.view(WORD)

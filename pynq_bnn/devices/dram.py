@@ -12,6 +12,8 @@ PAGE_BYTES = 4096
 WORD_BYTES = 8
 WORD = np.dtype("<u8")
 """What the accelerator's 64-bit ports move."""
+BURST_BYTES = 128
+"""All DMA is whole bursts at multiples of their size."""
 
 RESPONSES = ("SLVERR", "DECERR")
 
@@ -105,7 +107,7 @@ class Dram:
     # The accelerator's side.
 
     def read_words(self, address: int, count: int) -> np.ndarray:
-        """Read `count` words from `address`, a multiple of 8, as the DMA engine does.
+        """Read `count` words, whole bursts from `address`, as the DMA engine does.
 
         Returns
         -------
@@ -115,7 +117,7 @@ class Dram:
         Raises
         ------
         AxiFault
-            At the first word that is outside the memory (DECERR) or was made to fail.
+            At the first burst that is outside the memory (DECERR) or was made to fail.
         """
         fault = self._first_fault(address, count, "read")
         if fault is not None:
@@ -126,12 +128,12 @@ class Dram:
         return self._words[start:start + count].copy()
 
     def write_words(self, address: int, words: np.ndarray) -> None:
-        """Write (n,) uint64 `words` from `address`, a multiple of 8, as the DMA engine does.
+        """Write (n,) uint64 `words`, whole bursts from `address`, as the DMA engine does.
 
         Raises
         ------
         AxiFault
-            As :meth:`read_words`; the words before the failing one are written.
+            As :meth:`read_words`; the bursts before the failing one are written.
         """
         fault = self._first_fault(address, len(words), "write")
         done = len(words) if fault is None else (fault.address - address) // WORD_BYTES
@@ -143,10 +145,12 @@ class Dram:
             raise fault
 
     def _first_fault(self, address: int, count: int, on: str) -> Optional[AxiFault]:
-        if address % WORD_BYTES:
-            raise ValueError(f"address {address:#x} is no multiple of {WORD_BYTES}")
+        if address % BURST_BYTES or count * WORD_BYTES % BURST_BYTES:
+            raise ValueError(f"{count} words at {address:#x}: not whole bursts of {BURST_BYTES} "
+                             "bytes at a multiple of their size")
         end, limit = address + count * WORD_BYTES, self.base + self.size_bytes
-        faults = [AxiFault(max(address, fault.start), fault.response) for fault in self._faults
+        faults = [AxiFault(max(address, fault.start // BURST_BYTES * BURST_BYTES), fault.response)
+                  for fault in self._faults
                   if fault.on == on and fault.start < end and address < fault.end]
         if count and (address < self.base or end > limit):
             outside = address if address < self.base else max(address, limit)
@@ -157,7 +161,7 @@ class Dram:
 
     def fail(self, address: int, count: int = 1, on: str = "read",
              response: str = "SLVERR") -> None:
-        """Answer every access to `count` words from `address` with an AXI error.
+        """Answer every burst that touches one of `count` words from `address` with an AXI error.
 
         Parameters
         ----------

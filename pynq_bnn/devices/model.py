@@ -14,7 +14,7 @@ from pynq_bnn import registers
 from pynq_bnn.devices import Device
 from pynq_bnn.devices.buffer import Buffer
 from pynq_bnn.devices.datapath import compute
-from pynq_bnn.devices.dram import WORD_BYTES, AxiFault, Dram
+from pynq_bnn.devices.dram import BURST_BYTES, WORD_BYTES, AxiFault, Dram
 from pynq_bnn.devices.memories import Memories
 from pynq_bnn.devices.register_file import Mmio, RegisterFile
 from pynq_bnn.devices.stages import Limits, Stage, check
@@ -24,6 +24,7 @@ NO_STEP = 0xFFFF
 SEQUENCER = 0
 """ERROR.STAGE when the sequencer itself is at fault."""
 
+BURST_WORDS = BURST_BYTES // WORD_BYTES
 _PROGRAMMABLE = {registers.offset(name): name for name in registers.PROGRAMMABLE}
 
 
@@ -68,7 +69,7 @@ class ModelDevice(Device):
             "CAP_COMPUTE": registers.encode("CAP_COMPUTE", LANES=0, PORTS=2, COUNTERS=0),
             "CAP_LIMITS": registers.encode("CAP_LIMITS", SIDE=32, CLASSES=64, CHANNELS=512),
             "CAP_FC": registers.encode("CAP_FC", INPUTS=8192, BATCH=batch),
-            "CAP_FMAP_BITS": 128 * 1024,
+            "CAP_FMAP_ROWS": 2048,
             **(overrides or {}),
         }
         self.registers = RegisterFile(identification, self._on_write)
@@ -100,9 +101,9 @@ class ModelDevice(Device):
 
     # Faults, for tests.
 
-    def stick(self, buffer: int, image: int, word: int, bit: int, value: int) -> None:
-        """Stick a bit of a feature-map buffer (FMAP_A, FMAP_B) at 0 or 1, from its next write."""
-        self._memories.stick(buffer, image, word, bit, value)
+    def stick(self, buffer: int, row: int, bit: int, value: int) -> None:
+        """Stick a bit of a row of FMAP_A or FMAP_B at 0 or 1, from that buffer's next write on."""
+        self._memories.stick(buffer, row, bit, value)
 
     def hang(self) -> None:
         """Let the next stage never end: BUSY stays 1 until CONTROL.RESET, which mends it."""
@@ -132,7 +133,7 @@ class ModelDevice(Device):
 
     def _reset(self) -> None:
         self.registers.reset()
-        self._memories.clear_parameters()
+        self._memories.reset()
         self._busy = self._done = self._hang = False
 
     def _start(self, kind: int, action: Callable[[], None]) -> None:
@@ -171,21 +172,23 @@ class ModelDevice(Device):
         self.registers.set("STAGES", 0)
         for entry in range(registers.LOG_ENTRIES):
             self.registers.set("LOG_KIND", 0, entry)
-        if address % WORD_BYTES:
+        if address % BURST_BYTES:
             raise _Fault(registers.ERROR_ADDRESS, SEQUENCER, 0, address)
         if not 1 <= steps <= self.registers.fields("CAP_PROGRAM")["STEPS"]:
             raise _Fault(registers.ERROR_PROGRAM, SEQUENCER, 0,
                          registers.offset("PROGRAM_STEPS"))
-        for step in range(steps):
-            self._take_step(step, address + step * WORD_BYTES)
+        if self._memories.parameter_words:
+            raise _Fault(registers.ERROR_LEFTOVER, SEQUENCER, 0)
+        try:
+            words = self.dram.read_words(address, -(-steps // BURST_WORDS) * BURST_WORDS)
+        except AxiFault as fault:
+            raise _Fault(registers.ERROR_READ, SEQUENCER, 0, fault.address) from None
+        for step, word in enumerate(words[:steps].tolist()):
+            self._take_step(step, word)
         if self._memories.parameter_words:
             raise _Fault(registers.ERROR_LEFTOVER, SEQUENCER, steps - 1)
 
-    def _take_step(self, step: int, address: int) -> None:
-        try:
-            word = int(self.dram.read_words(address, 1)[0])
-        except AxiFault as fault:
-            raise _Fault(registers.ERROR_READ, SEQUENCER, step, fault.address) from None
+    def _take_step(self, step: int, word: int) -> None:
         offset, value = word & 0xFFFFFFFF, word >> 32
         name = _PROGRAMMABLE.get(offset)
         if name is None:
@@ -222,11 +225,10 @@ class ModelDevice(Device):
     # The stages.
 
     def _load(self, stage: Stage) -> None:
-        count = stage.dma_bytes // WORD_BYTES
+        words = self.dram.read_words(stage.dma_address, stage.dma_bytes // WORD_BYTES)
         if stage.moves_parameters:
-            self._memories.append_parameters(self.dram.read_words(stage.dma_address, count))
+            self._memories.append_parameters(words)
         else:
-            words = self.dram.read_words(stage.dma_address, stage.batch * count)
             self._memories.write_input(words)
 
     def _store(self, stage: Stage, step: int) -> None:
@@ -234,16 +236,21 @@ class ModelDevice(Device):
         if stage.moves_parameters:
             words = self._take_parameters(count, stage, step)
         else:
-            words = self._memories.read(stage.source, stage.batch, count).reshape(-1)
+            words = self._memories.read_words(stage.source, count)
         self.dram.write_words(stage.dma_address, words)
 
     def _compute(self, stage: Stage, step: int) -> None:
         parameters = self._take_parameters(stage.parameter_words, stage, step)
+        memories = self._memories
         if stage.kind == registers.FP_CONV:
-            source = self._memories.read_input(stage.batch, stage.in_words)
+            source = memories.read_input(stage.batch, stage.picture_words)
         else:
-            source = self._memories.read(stage.source, stage.batch, stage.in_words)
-        self._memories.write(stage.target, compute(stage, source, parameters))
+            source = memories.read_maps(stage.source, stage.batch, stage.pixels, stage.channels)
+        result = compute(stage, source, parameters)
+        if stage.kind == registers.LAST:
+            memories.write_sums(result)
+        else:
+            memories.write_maps(stage.target, result)
 
     def _take_parameters(self, count: int, stage: Stage, step: int) -> np.ndarray:
         words = self._memories.take_parameters(count)

@@ -102,6 +102,10 @@ class RtlDevice(Device):
         """Mend the memory."""
         self._library.bnn_clear_faults(self._handle)
 
+    def run(self, cycles: int) -> int:
+        """Let at most so many cycles pass, fewer if the accelerator gets idle; how many did."""
+        return int(self._library.bnn_run(self._handle, cycles))
+
     def close(self) -> None:
         if self._handle is not None:
             self._library.bnn_destroy(self._handle)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pynq_bnn.devices.dram import WORD_BYTES
+from pynq_bnn.devices.dram import BURST_BYTES, WORD_BYTES
+from pynq_bnn.devices.layout import ROW_BYTES, map_rows, pixel_bytes
 from pynq_bnn.devices.register_file import RegisterFile
 from pynq_bnn.registers import (
     BIN_CONV,
@@ -31,10 +32,8 @@ from pynq_bnn.registers import (
 
 PICTURE_CHANNELS = 3
 CHANNEL_STEP = 64
-SUMS_BYTES = 128
-"""The sums' room for each image: 64 int16."""
-BLOCK_WORDS = 8
-"""Each layer fills whole blocks of the parameter stream."""
+INPUT_BYTES = 4096
+"""The input buffer's room for each image of the largest batch: 32 x 32 pixels of 4 bytes."""
 
 _MAPS = (FMAP_A, FMAP_B)
 _CONVS = (FP_CONV, BIN_CONV)
@@ -49,18 +48,13 @@ class Limits:
     channels: int
     inputs: int
     batch: int
-    fmap_bits: int
-
-    @property
-    def picture_bytes(self) -> int:
-        """The input buffer's room for each image of the largest batch, 4 bytes a pixel."""
-        return -(-self.side ** 2 // 2) * WORD_BYTES
+    fmap_rows: int
 
     @classmethod
     def from_registers(cls, file: RegisterFile) -> Limits:
         conv, fc = file.fields("CAP_LIMITS"), file.fields("CAP_FC")
         return cls(conv["SIDE"], conv["CLASSES"], conv["CHANNELS"], fc["INPUTS"], fc["BATCH"],
-                   file.get("CAP_FMAP_BITS"))
+                   file.get("CAP_FMAP_ROWS"))
 
 
 @dataclass(frozen=True)
@@ -100,7 +94,7 @@ class Stage:
 
     @property
     def moves_parameters(self) -> bool:
-        """A LOAD or STORE of the parameter stream, which knows no images."""
+        """A LOAD or STORE of the parameter stream, which has no size."""
         return self.is_dma and (self.target if self.kind == LOAD else self.source) == PARAMS
 
     @property
@@ -114,33 +108,41 @@ class Stage:
         return self.width - 2 if self.padding == PAD_NONE else self.width
 
     @property
-    def out_bits(self) -> int:
-        """Bits of one image's output map."""
-        pixels = self.sum_height * self.sum_width
-        return self.outputs * (pixels // 4 if self.pool else pixels)
+    def pixels(self) -> int:
+        """Pixels of one image's input."""
+        return self.height * self.width
 
     @property
-    def in_words(self) -> int:
-        """Words of one image's input: a picture's has two pixels to a word."""
-        if self.kind == FP_CONV:
-            return -(-self.height * self.width // 2)
-        return self.height * self.width * self.channels // 64
+    def picture_words(self) -> int:
+        """Words of one image in the input buffer: two pixels to a word."""
+        return -(-self.pixels // 2)
+
+    @property
+    def out_pixels(self) -> int:
+        """Pixels of one image's output map; an FC layer writes one."""
+        if not self.is_conv:
+            return 1
+        sums = self.sum_height * self.sum_width
+        return sums // 4 if self.pool else sums
 
     @property
     def threshold_words(self) -> int:
         return 0 if self.kind == LAST else self.outputs // 2
 
     @property
-    def weight_words(self) -> int:
+    def weight_bytes(self) -> int:
+        """Bytes of one output's weights, the bits that no channel owns included."""
         if self.kind == FP_CONV:
-            return self.outputs // 2
-        return self.outputs * (9 if self.kind == BIN_CONV else 1) * self.channels // 64
+            return 4
+        if self.kind == BIN_CONV:
+            return 9 * pixel_bytes(self.channels)
+        return map_rows(self.pixels, self.channels) * ROW_BYTES
 
     @property
     def parameter_words(self) -> int:
-        """Words that the stage takes off the parameter stream, padding included."""
-        used = self.threshold_words + self.weight_words
-        return -(-used // BLOCK_WORDS) * BLOCK_WORDS
+        """Words that the stage takes off the parameter stream, whole bursts."""
+        used = self.threshold_words * WORD_BYTES + self.outputs * self.weight_bytes
+        return -(-used // BURST_BYTES) * BURST_BYTES // WORD_BYTES
 
 
 def check(stage: Stage, limits: Limits) -> int:
@@ -153,7 +155,7 @@ def check(stage: Stage, limits: Limits) -> int:
         return ERROR_SHAPE
     if not _size_fits(stage, limits):
         return ERROR_SIZE
-    if stage.is_dma and (stage.dma_address % WORD_BYTES or stage.dma_bytes % WORD_BYTES
+    if stage.is_dma and (stage.dma_address % BURST_BYTES or stage.dma_bytes % BURST_BYTES
                          or not stage.dma_bytes):
         return ERROR_ADDRESS
     return ERROR_NONE
@@ -173,15 +175,15 @@ def _buffers_fit(stage: Stage) -> bool:
 
 
 def _shape_fits(stage: Stage, limits: Limits) -> bool:
-    if stage.moves_parameters:
-        return True
-    if not 1 <= stage.batch <= limits.batch:
-        return False
     if stage.is_dma:
         return True
+    if not (1 <= stage.batch <= limits.batch and 1 <= stage.height <= limits.side
+            and 1 <= stage.width <= limits.side):
+        return False
     if stage.is_conv:
         return _conv_fits(stage, limits)
-    if stage.height != 1 or stage.width != 1 or not _in_steps(stage.channels, limits.inputs):
+    most = limits.inputs if stage.pixels == 1 else limits.channels
+    if not _in_steps(stage.channels, most) or stage.pixels * stage.channels > limits.inputs:
         return False
     if stage.kind == BIN_FC:
         return _in_steps(stage.outputs, limits.inputs)
@@ -197,8 +199,7 @@ def _conv_fits(stage: Stage, limits: Limits) -> bool:
         paddings = (PAD_ZERO, PAD_ONE, PAD_NONE)
     sides = (stage.sum_height, stage.sum_width)
     return (channels_fit and stage.padding in paddings
-            and _in_steps(stage.outputs, limits.channels)
-            and max(stage.height, stage.width) <= limits.side and min(sides) >= 1
+            and _in_steps(stage.outputs, limits.channels) and min(sides) >= 1
             and not (stage.pool and any(side % 2 for side in sides)))
 
 
@@ -210,10 +211,11 @@ def _size_fits(stage: Stage, limits: Limits) -> bool:
     if stage.moves_parameters:
         return True
     if stage.kind == LOAD:
-        return stage.batch * stage.dma_bytes <= limits.batch * limits.picture_bytes
+        return stage.dma_bytes <= limits.batch * INPUT_BYTES
     if stage.kind == STORE:
-        slot_bits = SUMS_BYTES * 8 if stage.source == SUMS else limits.fmap_bits
-        return stage.dma_bytes * 8 <= slot_bits
-    in_bits = 0 if stage.kind == FP_CONV else stage.height * stage.width * stage.channels
-    out_bits = 0 if stage.kind == LAST else stage.out_bits
-    return max(in_bits, out_bits) <= limits.fmap_bits
+        in_sums = stage.source == SUMS
+        return stage.dma_bytes <= (limits.batch * BURST_BYTES if in_sums
+                                   else limits.fmap_rows * ROW_BYTES)
+    source = 0 if stage.kind == FP_CONV else map_rows(stage.pixels, stage.channels)
+    target = 0 if stage.kind == LAST else map_rows(stage.out_pixels, stage.outputs)
+    return stage.batch * max(source, target) <= limits.fmap_rows

@@ -5,7 +5,8 @@ from host_ref import network as net
 from host_ref.integer import IntegerModel
 from host_ref.random_networks import random_network, random_parameters
 from pynq_bnn import packing, registers
-from pynq_bnn.accelerator import READ_BACK_WORDS, Accelerator
+from pynq_bnn.accelerator import Accelerator
+from pynq_bnn.device_memory import READ_BACK_WORDS
 from pynq_bnn.devices.dram import Dram
 from pynq_bnn.devices.model import ModelDevice
 from pynq_bnn.errors import (
@@ -135,6 +136,37 @@ def test_unprepared_pictures_are_refused(accelerator, right, bad):
     right()
 
 
+def test_the_batch_is_what_the_feature_map_buffers_hold(parameters, pictures):
+    # conv1's map, 8 x 10 pixels of 128 bits, takes 20 rows
+    device = ModelDevice(batch=4, dram=Dram(4 << 20), overrides={"CAP_FMAP_ROWS": 70})
+    with Accelerator(device) as accelerator:
+        with pytest.raises(BnnError, match="no network is loaded"):
+            accelerator.batch  # noqa: B018
+        accelerator.load(parameters)
+        assert accelerator.batch == 3
+        with pytest.raises(PictureError, match="4 pictures in a run: .* takes 1 to 3"):
+            accelerator.run(pictures[:4])
+        assert np.array_equal(accelerator.run(pictures[:3]).sums,
+                              IntegerModel(parameters).sums(pictures[:3]))
+
+
+def test_all_dma_is_whole_bursts(device, parameters, pictures):
+    class Watching(Wrapped):
+        def write(self, offset, value):
+            if offset in (registers.offset("DMA_ADDRESS"), registers.offset("DMA_BYTES"),
+                          registers.offset("PROGRAM_ADDRESS")):
+                assert value % 128 == 0
+            self.mmio.write(offset, value)
+
+    device.mmio = Watching(device.mmio)
+    with Accelerator(device) as accelerator:
+        accelerator.load(parameters)
+        for count in (1, 3):
+            accelerator.run(pictures[:count])
+            assert device.registers.get("DMA_BYTES") == 128 * count
+            list(accelerator.step_through(pictures[:count]))
+
+
 # Loading.
 
 def test_another_network_takes_the_place_of_the_first(accelerator, parameters, device, right, rng):
@@ -230,7 +262,8 @@ def test_an_interrupted_load_can_be_repeated(device, parameters, pictures):
 
 @pytest.mark.parametrize("limits", [
     {"CAP_LIMITS": registers.encode("CAP_LIMITS", SIDE=9, CLASSES=64, CHANNELS=512)},
-    {"CAP_PROGRAM": registers.encode("CAP_PROGRAM", STEPS=44, LOG=32)}])
+    {"CAP_FMAP_ROWS": 18},
+    {"CAP_PROGRAM": registers.encode("CAP_PROGRAM", STEPS=41, LOG=32)}])
 def test_a_network_beyond_the_device_is_refused_before_anything_is_written(parameters, limits):
     device = ModelDevice(batch=2, dram=Dram(1 << 20), overrides=limits)
     with Accelerator(device) as accelerator:

@@ -38,11 +38,11 @@ def test_an_interrupt_during_a_run_that_hangs(accelerator, device, pictures, rig
 @pytest.mark.parametrize("response", ["SLVERR", "DECERR"])
 def test_pictures_that_cannot_be_read(accelerator, device, pictures, right, in_dram, response):
     accelerator.run(pictures[:2])
-    address = in_dram(device, packing.pack_pictures(pictures[:2])) + 8 * 50
-    device.dram.fail(address, on="read", response=response)
+    address = in_dram(device, packing.pack_pictures(pictures[:2])) + 128 * 3
+    device.dram.fail(address + 8 * 5, on="read", response=response)
     with pytest.raises(DeviceError) as caught:
         accelerator.run(pictures[:2])
-    for part in ("error READ", "in LOAD", "program step 4 (load pictures)", f"0x{address:08X}"):
+    for part in ("error READ", "in LOAD", "program step 3 (load pictures)", f"0x{address:08X}"):
         assert part in str(caught.value)
     device.clear_faults()
     right()
@@ -66,10 +66,10 @@ def test_parameters_that_cannot_be_read(accelerator, device, parameters, picture
 def test_sums_that_cannot_be_written(accelerator, device, pictures, right, response):
     accelerator.run(pictures[:2])
     address = device.registers.get("DMA_ADDRESS")  # STORE is a program's last stage
-    device.dram.fail(address + 8, on="write", response=response)
+    device.dram.fail(address + 128 + 8, on="write", response=response)
     with pytest.raises(DeviceError) as caught:
         accelerator.run(pictures[:2])
-    for part in ("error WRITE", "in STORE", "(store SUMS)", f"0x{address + 8:08X}"):
+    for part in ("error WRITE", "in STORE", "(store SUMS)", f"0x{address + 128:08X}"):
         assert part in str(caught.value)
     device.clear_faults()
     right()
@@ -77,9 +77,9 @@ def test_sums_that_cannot_be_written(accelerator, device, pictures, right, respo
 
 def test_a_program_that_cannot_be_read(accelerator, device, pictures, right):
     right()
-    address = device.registers.get("PROGRAM_ADDRESS") + 8 * 3
-    device.dram.fail(address, on="read")
-    with pytest.raises(DeviceError, match=f"READ.*in the sequencer, program step 3.*{address:08X}"):
+    address = device.registers.get("PROGRAM_ADDRESS") + 128
+    device.dram.fail(address + 8 * 3, on="read")
+    with pytest.raises(DeviceError, match=f"READ.*in the sequencer, program step 0.*{address:08X}"):
         accelerator.run(pictures[:2])
     device.clear_faults()
     right()

@@ -176,8 +176,10 @@ def test_one_stuck_bit_of_a_map(accelerator, device, parameters, pictures, outpu
     image, row, column, channel = place = (1, 3, 2, 45)
     layer = parameters.network.layers[index]
     right = int(outputs[index][place])
-    word = (row * layer.out_width + column) * layer.out_channels // 64 + channel // 64
-    device.stick(buffer, image, word, channel % 64, 1 - right)
+    # both maps have pixels of 128 bits, four to a row
+    each = layer.out_height * layer.out_width // 4
+    pixel = row * layer.out_width + column
+    device.stick(buffer, image * each + pixel // 4, pixel % 4 * 128 + channel, 1 - right)
     report = check(accelerator, pictures)
     assert report.first_failure.layer == layer.name
     assert report.first_failure.first == Difference(*place, right, 1 - right)
@@ -189,7 +191,8 @@ def test_one_stuck_bit_of_a_map(accelerator, device, parameters, pictures, outpu
 def test_images_are_numbered_through_all_batches(accelerator, device, pictures, outputs):
     values = outputs[0][:, 2, 5, :]
     channel = int(np.flatnonzero((values[0] == values[4]) & (values[0] != values[8]))[0])
-    device.stick(registers.FMAP_A, 0, 2 * 10 + 5, channel, int(values[0, channel]))
+    pixel = 2 * 10 + 5
+    device.stick(registers.FMAP_A, pixel // 4, pixel % 4 * 128 + channel, int(values[0, channel]))
     first = check(accelerator, pictures).layers[0].first
     assert (first.image, first.row, first.column, first.channel) == (8, 2, 5, channel)
 

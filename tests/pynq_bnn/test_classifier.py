@@ -54,6 +54,18 @@ def test_a_batch_keeps_its_order(classifier, model, pictures, count):
         1: [1], 2: [2, 2], 4: [4] * 4, 5: [4] * 4 + [1], 9: [4] * 8 + [1]}[count]
 
 
+def test_a_batch_is_what_the_feature_map_buffers_hold(parameters, model, pictures):
+    device = ModelDevice(batch=8, overrides={"CAP_FMAP_ROWS": 44})
+    with Classifier(parameters, device) as classifier:
+        assert classifier.batch == classifier.info()["batch"] == 2
+        results = classifier.classify(pictures[:5])
+        assert np.array_equal(classifier.scores(pictures), model.scores(model.sums(pictures)))
+        assert classifier.check(pictures[:3]).passed
+        assert classifier.selftest().passed
+    assert np.array_equal(results.indices, model.classify(pictures[:5]))
+    assert [result.timing.batch for result in results] == [2, 2, 2, 2, 1]
+
+
 def test_a_list_of_all_kinds_of_pictures(classifier, model, pictures, tmp_path):
     path = tmp_path / "picture.png"
     Image.fromarray(pictures[0]).save(str(path))
@@ -125,7 +137,7 @@ def test_info_holds_what_a_report_needs(classifier, parameters):
     info = json.loads(json.dumps(classifier.info()))
     assert info["interface"] == "1.0"
     assert info["device"]["device"] == "model"
-    assert info["capabilities"]["batch"] == 4
+    assert info["capabilities"]["batch"] == info["batch"] == 4
     assert info["network"]["checksum"] == parameters.checksum
     classifier.info()["capabilities"]["batch"] = 1
     assert classifier.batch == 4, "info is a copy"
@@ -183,7 +195,7 @@ def test_a_parameter_file_and_a_device_by_name(parameters, pictures, model, tmp_
 @pytest.mark.parametrize("broken,error,complaint", [
     (lambda: Watched(overrides={"MAGIC": 1}), IdentificationError, "MAGIC"),
     (lambda: Watched(overrides={"VERSION": 2 << 16}), IdentificationError, r"2\.0.*1\.0"),
-    (lambda: Watched(overrides={"CAP_FMAP_BITS": 64}), NetworkError, "'conv1'.*at most 64"),
+    (lambda: Watched(overrides={"CAP_FMAP_ROWS": 18}), NetworkError, "'conv1'.*at most 18"),
     (lambda: Watched(dram=Dram(3 * 4096)), MemoryExhausted, r"asked for, \d+ of 12288 free")])
 def test_what_fails_while_opening_leaves_nothing_behind(parameters, monkeypatch, broken, error,
                                                         complaint):

@@ -171,10 +171,10 @@ def test_another_network(run, tmp_path, parameters, rng):
 def test_a_wrong_device_is_reported_by_check_and_selftest(run, files, on):
     device = ModelDevice()
     on(device)
-    word, bit = 16 * 3 + 7, 5  # pixel 55 of a map of 16 x 16 x 64
+    row, bit = 55 // 4, 55 % 4 * 128 + 5  # pixel 55 of a map of 16 x 16 pixels of 128 bits
     for value in (0, 1):  # one of the two is wrong
         device.clear_faults()
-        device.stick(registers.FMAP_A, 0, word, bit, value)
+        device.stick(registers.FMAP_A, row, bit, value)
         code, out, _ = run("check", files[0], "--json")
         if code == DIFFERENT:
             break

@@ -29,15 +29,25 @@ def test_the_papers_network_stage_by_stage():
     assert kinds == [registers.LOAD] * 2 + [registers.FP_CONV] + 5 * [registers.BIN_CONV] + [
         registers.BIN_FC] * 2 + [registers.LAST, registers.STORE]
     pictures, parameters, conv1, conv2 = seen[:4]
-    assert (pictures["DMA_ADDRESS"], pictures["DMA_BYTES"], pictures["BATCH"]) == (0x1000, 4096, 3)
+    assert (pictures["DMA_ADDRESS"], pictures["DMA_BYTES"]) == (0x1000, 3 * 4096)
     assert (parameters["DMA_ADDRESS"], parameters["DMA_BYTES"]) == (0x2000, 8 * len(stream.words))
     assert registers.decode("SHAPE", conv1["SHAPE"]) == {"HEIGHT": 32, "WIDTH": 32, "CHANNELS": 3}
     assert registers.decode("MODE", conv1["MODE"]) == {"PADDING": registers.PAD_ZERO, "POOL": 0}
     assert registers.decode("MODE", conv2["MODE"])["POOL"] == 1
     assert conv2["OUTPUTS"] == 128
-    assert seen[8]["SHAPE"] == registers.encode("SHAPE", HEIGHT=1, WIDTH=1, CHANNELS=8192)
-    assert (seen[-1]["DMA_ADDRESS"], seen[-1]["DMA_BYTES"]) == (0x3000, 24)
+    assert [registers.decode("SHAPE", fc["SHAPE"]) for fc in seen[8:11]] == [
+        {"HEIGHT": 4, "WIDTH": 4, "CHANNELS": 512}, *2 * [
+            {"HEIGHT": 1, "WIDTH": 1, "CHANNELS": 1024}]]
+    assert (seen[-1]["DMA_ADDRESS"], seen[-1]["DMA_BYTES"]) == (0x3000, 3 * 128)
     assert all(stage["BATCH"] == 3 for stage in seen[2:])
+
+
+def test_pictures_fill_their_last_burst():
+    for batch, words in ((1, 16), (3, 16), (4, 32)):
+        network = net.Network.from_description({"height": 3, "width": 3, "layers": [
+            {"name": "conv", "kind": net.FP_CONV, "outputs": 64},
+            {"name": "last", "kind": net.LAST, "outputs": 2}]})
+        assert stages(program.load_pictures(network, 0, batch))[0]["DMA_BYTES"] == 8 * words
 
 
 def test_every_stage_reads_what_the_one_before_wrote():
@@ -61,4 +71,4 @@ def test_words_hold_offset_and_value():
     words = program.encode([program.Step("DMA_ADDRESS", 0xFFFFFFF8, ""),
                             program.Step("STAGE", registers.LAST, "")])
     assert words.dtype == np.uint64
-    assert [int(word) for word in words] == [0xFFFFFFF8 << 32 | 0x084, registers.LAST << 32 | 0x080]
+    assert words.tolist() == [0xFFFFFFF8 << 32 | 0x084, registers.LAST << 32 | 0x080] + [0] * 14

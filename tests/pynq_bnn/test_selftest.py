@@ -71,7 +71,7 @@ def test_a_stuck_register_bit(device, parameters):
     device.mmio = Stuck(device)
     report, found = run(device, parameters)
     assert failing(report) == ["registers"]
-    assert found["registers"].detail == "DMA_ADDRESS: wrote 0xFFFFFFF8, read 0xFFFFFFE8"
+    assert found["registers"].detail == "DMA_ADDRESS: wrote 0xFFFFFFFF, read 0xFFFFFFEF"
 
 
 def test_a_flipped_weight(device, parameters, flip_weight):
@@ -125,14 +125,17 @@ def test_a_fault_that_only_a_batch_meets(device, parameters):
     maps = model.run(picture)
 
     def moves_a_sum(bit):
-        changed = maps[3].copy()
-        changed[..., bit] ^= 1
-        return (model.layer_output(4, changed) != maps[4]).any()
+        output = maps[1].copy()
+        output[0, 0, 0, bit] ^= 1
+        for layer in (2, 3, 4):
+            output = model.layer_output(layer, output)
+        return (output != maps[4]).any()
 
-    bit = next(bit for bit in range(64) if moves_a_sum(bit))
-    right = int(maps[3][0, 0, 0, bit])
+    bit = next(bit for bit in range(128) if moves_a_sum(bit))
+    right = int(maps[1][0, 0, 0, bit])
+    # conv2's map, 4 x 5 pixels of 128 bits, has 5 rows, and no single picture needs more of B
     report, found = run(device, parameters, lambda: device.stick(
-        registers.FMAP_B, 3, 0, bit, 1 - right))
+        registers.FMAP_B, 3 * 5, bit, 1 - right))
     assert failing(report) == ["largest batch"]
     assert found["largest batch"].detail == "pictures [3] of 4 differ from the reference"
 
@@ -186,7 +189,7 @@ def test_a_stuck_bit_of_a_map(device, parameters):
     maps = IntegerModel(parameters).run(known_answer_picture(8, 10)[np.newaxis])
     right = int(maps[0][0, 0, 1, 9])
     report, found = run(device, parameters, lambda: device.stick(
-        registers.FMAP_A, 0, 1, 9, 1 - right))
+        registers.FMAP_A, 0, 128 + 9, 1 - right))
     assert "every layer" in failing(report)
     assert "conv1 differs first, at image 0, row 0, column 1, channel 9" in (
         found["every layer"].detail)

@@ -63,8 +63,9 @@ def test_stages_written_by_hand_move_words(load):
 def test_a_program_in_memory_moves_words(load):
     zynq, _, device = load()
     _, target, steps = there_and_back(device)
-    code = device.allocate(len(steps), "<u8")
-    code[:] = program.encode(steps)
+    words = program.encode(steps)
+    code = device.allocate(len(words), "<u8")
+    code[:] = words
     code.flush()
     before = zynq.model.mmio.accesses
     Control(device.mmio, timeout_s=5).run_program(code.device_address, steps)

@@ -30,23 +30,62 @@ class Loops:
         """Words of picture[y][x][c], 0 to 255."""
         return self.halves([r | g << 8 | b << 16 for row in picture for r, g, b in row])
 
-    def fmap(self, fmap):
-        """Words of fmap[y][x][c], +1 or -1."""
-        return [word for row in fmap for pixel in row
-                for word in self.words([int(x == -1) for x in pixel])]
+    @staticmethod
+    def stored_bits(channels):
+        """P(C)."""
+        for width in (128, 256, 512):
+            if channels <= width:
+                return width
+        return -(-channels // 512) * 512
 
-    def parameters(self, weights, thresholds=(), flips=()):
-        """Words of one layer: weights[o][ky][kx][c], or weights[o][i] of an FC layer."""
+    @staticmethod
+    def channel_bytes(fmap):
+        """bytes[n] of fmap[y][x][c]: each pixel's channels alone, eight to a byte."""
+        return [[sum(int(pixel[c + i] == -1) << i for i in range(8))
+                 for c in range(0, len(pixel), 8)] for row in fmap for pixel in row]
+
+    def pixels(self, pixels, unowned):
+        """Bits of pixels[n][c], +1 or -1, at their stored width; `unowned` where no channel is."""
+        width = self.stored_bits(len(pixels[0]))
+        return [bit for pixel in pixels
+                for bit in [int(x == -1) for x in pixel] + [unowned] * (width - len(pixel))]
+
+    def fmap(self, fmap, unowned=1):
+        """Words of fmap[y][x][c], +1 or -1, as stored: whole rows of 512 bits."""
+        bits = self.pixels([pixel for row in fmap for pixel in row], unowned)
+        return self.words(bits + [unowned] * (-len(bits) % 512))
+
+    def read_fmap(self, words, height, width, channels):
+        """fmap[y][x][c] of the words of one image; inverse of :meth:`fmap`."""
+        def at(place):
+            return -1 if words[place // 64] >> place % 64 & 1 else 1
+
+        pixel_bits = self.stored_bits(channels)
+        return [[[at((y * width + x) * pixel_bits + c) for c in range(channels)]
+                 for x in range(width)] for y in range(height)]
+
+    def parameters(self, weights, thresholds=(), flips=(), channels=None):
+        """Words of one layer: weights[o][ky][kx][c], or weights[o][i] of an FC layer.
+
+        An FC layer's inputs are pixels of so many channels; one pixel without.
+        """
         words = self.halves([t & 0xFFFF | flip << 16 for t, flip in zip(thresholds, flips)])
         if not isinstance(weights[0][0], list):
-            words += [word for row in weights for word in self.words([int(w < 0) for w in row])]
+            for row in weights:
+                each = channels or len(row)
+                words += self.fmap([[row[i:i + each] for i in range(0, len(row), each)]], 0)
         elif len(weights[0][0][0]) == 3:
             taps = [[w for row in each for tap in row for w in tap] for each in weights]
             words += self.halves([self.words([int(w < 0) for w in tap])[0] for tap in taps])
         else:
-            words += [word for each in weights for row in each for tap in row
-                      for word in self.words([int(w < 0) for w in tap])]
-        return words + [0] * (-len(words) % 8)
+            words += [word for each in weights
+                      for word in self.words(self.pixels([tap for row in each for tap in row], 0))]
+        return self.bursts(words)
+
+    @staticmethod
+    def bursts(words):
+        """Words filled up with zeros to whole bursts."""
+        return words + [0] * (-len(words) % 16)
 
     @staticmethod
     def conv_sums(fmap, weights, padding):
@@ -119,20 +158,33 @@ class Rig:
         buffer.flush()
         return buffer.device_address
 
-    def load_parameters(self, words):
-        return self.stage(registers.LOAD, target=registers.PARAMS, DMA_ADDRESS=self.place(words),
+    def load(self, target, words):
+        """LOAD words, filled up to whole bursts; the STATUS fields after it."""
+        words = Loops.bursts(list(words))
+        return self.stage(registers.LOAD, target=target, DMA_ADDRESS=self.place(words),
                           DMA_BYTES=8 * len(words))
 
-    def stored(self, source, words, images=1):
-        """The first `words` of each image in a buffer, read back by a STORE."""
-        buffer = self.device.allocate(words * images, "<u8")
-        status = self.stage(registers.STORE, source=source, DMA_BYTES=8 * words, BATCH=images,
+    def load_parameters(self, words):
+        return self.load(registers.PARAMS, words)
+
+    def plus_ones(self, target, images=1):
+        """Write images of 1 x 1 x 64 times +1 to a map buffer."""
+        self.load(registers.INPUT, [0xFFFFFF] * images)
+        self.load_parameters([0] * 64)
+        self.stage(registers.FP_CONV, source=registers.INPUT, target=target, shape=(1, 1, 3),
+                   OUTPUTS=64, BATCH=images)
+
+    def stored(self, source, words):
+        """The first `words` of a buffer, read back by a STORE of whole bursts."""
+        whole = -(-words // 16) * 16
+        buffer = self.device.allocate(whole, "<u8")
+        status = self.stage(registers.STORE, source=source, DMA_BYTES=8 * whole,
                             DMA_ADDRESS=buffer.device_address)
         assert status["ERROR"] == 0
         buffer.invalidate()
         result = buffer.tolist()
         buffer.freebuffer()
-        return result
+        return result[:words]
 
     def run(self, *stages):
         """Run a program of stages' register values; the STATUS fields after it."""

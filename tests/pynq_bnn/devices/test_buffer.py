@@ -35,11 +35,11 @@ def test_the_device_sees_what_was_flushed_and_no_more(dram):
 
 
 def test_the_cpu_sees_what_it_invalidated_and_no_more(dram):
-    buffer = Buffer(dram, (2, 2), "<u8")
-    dram.write_words(buffer.device_address, np.arange(4, dtype="<u8"))
+    buffer = Buffer(dram, (2, 8), "<u8")
+    dram.write_words(buffer.device_address, np.arange(16, dtype="<u8"))
     assert not buffer.any()
     buffer.invalidate()
-    assert buffer.tolist() == [[0, 1], [2, 3]]
+    assert buffer.tolist() == [list(range(8)), list(range(8, 16))]
 
 
 def test_a_slice_flushes_its_own_bytes(dram):

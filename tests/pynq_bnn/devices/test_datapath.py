@@ -30,15 +30,16 @@ def thresholds(rng, outputs, reach):
     return t, [o % 2 for o in range(outputs)]
 
 
-def array(words):
-    return np.array(words, "<u8")
-
-
 def run(stage, sources, parameters):
-    """The stage's output words, image by image, from lists of words."""
+    """What the stage gives, image by image, from words of pictures or bytes of maps."""
     assert len(parameters) == stage.parameter_words
-    assert {len(words) for words in sources} == {stage.in_words}
-    return compute(stage, array(sources), array(parameters)).tolist()
+    if stage.kind == FP_CONV:
+        source = np.array(sources, "<u8").view(np.uint8)
+        assert source.shape == (stage.batch, 8 * stage.picture_words)
+    else:
+        source = np.array(sources, np.uint8)
+        assert source.shape == (stage.batch, stage.pixels, stage.channels // 8)
+    return compute(stage, source, np.array(parameters, "<u8")).tolist()
 
 
 @pytest.mark.parametrize("height, width, padding, pool, batch", [
@@ -55,10 +56,10 @@ def test_fp_conv(loops, height, width, padding, pool, batch):
                   pool=pool, batch=batch)
     result = run(stage, [loops.picture(picture) for picture in pictures],
                  loops.parameters(weights, t, flips))
-    for words, picture in zip(result, pictures):
+    for output, picture in zip(result, pictures):
         values = [[[2 * p - 255 for p in pixel] for pixel in row] for row in picture]
         sums = loops.conv_sums(values, weights, padding)
-        assert words == loops.fmap(loops.threshold(sums, t, flips, pool))
+        assert output == loops.channel_bytes(loops.threshold(sums, t, flips, pool))
 
 
 @pytest.mark.parametrize("height, width, channels, outputs, padding, pool, batch", [
@@ -66,7 +67,8 @@ def test_fp_conv(loops, height, width, padding, pool, batch):
     (3, 3, 128, 64, PAD_NONE, False, 1), (2, 3, 64, 192, PAD_ZERO, False, 1),
     (3, 2, 64, 64, PAD_ONE, False, 3), (2, 2, 128, 128, PAD_ONE, True, 2),
     (4, 2, 64, 64, PAD_ZERO, True, 1), (4, 6, 64, 64, PAD_NONE, True, 2),
-    (1, 5, 64, 64, PAD_ZERO, False, 1)])
+    (1, 5, 64, 64, PAD_ZERO, False, 1), (2, 2, 192, 64, PAD_ZERO, False, 1),
+    (1, 2, 320, 64, PAD_ONE, False, 1)])
 def test_bin_conv(loops, height, width, channels, outputs, padding, pool, batch):
     rng = random.Random(height * width + padding)
     maps = signs(rng, batch, height, width, channels)
@@ -74,10 +76,11 @@ def test_bin_conv(loops, height, width, channels, outputs, padding, pool, batch)
     t, flips = thresholds(rng, outputs, 30)
     stage = Stage(BIN_CONV, height=height, width=width, channels=channels, outputs=outputs,
                   padding=padding, pool=pool, batch=batch)
-    result = run(stage, [loops.fmap(fmap) for fmap in maps], loops.parameters(weights, t, flips))
-    for words, fmap in zip(result, maps):
+    result = run(stage, [loops.channel_bytes(fmap) for fmap in maps],
+                 loops.parameters(weights, t, flips))
+    for output, fmap in zip(result, maps):
         sums = loops.conv_sums(fmap, weights, padding)
-        assert words == loops.fmap(loops.threshold(sums, t, flips, pool))
+        assert output == loops.channel_bytes(loops.threshold(sums, t, flips, pool))
 
 
 def test_the_kernel_is_not_flipped_and_rows_come_before_columns(loops):
@@ -88,8 +91,9 @@ def test_the_kernel_is_not_flipped_and_rows_come_before_columns(loops):
     fmap[1][2][7] = -1
     stage = Stage(BIN_CONV, height=3, width=4, channels=64, outputs=64, padding=PAD_ONE)
     # every sum of output 5 that has the -1 under a +1 is 572, under the -1 576, elsewhere 574
-    words = run(stage, [loops.fmap(fmap)], loops.parameters(weights, [575] * 64, [0] * 64))[0]
-    high = [place for place, word in enumerate(words) if not word >> 5 & 1]
+    output = run(stage, [loops.channel_bytes(fmap)],
+                 loops.parameters(weights, [575] * 64, [0] * 64))[0]
+    high = [place for place, pixel in enumerate(output) if not pixel[0] >> 5 & 1]
     assert high == [1 * 4 + 1]
 
 
@@ -98,19 +102,24 @@ def test_a_sum_that_equals_its_threshold_is_plus_one(loops, s_above_t, flip, bit
     weights, fmap = [[1] * 64 for _ in range(64)], [[[1] * 64]]
     parameters = loops.parameters(weights, [64 - s_above_t] * 64, [flip] * 64)
     stage = Stage(BIN_FC, height=1, width=1, channels=64, outputs=64)
-    assert run(stage, [loops.fmap(fmap)], parameters) == [[bit * (2 ** 64 - 1)]]
+    assert run(stage, [loops.channel_bytes(fmap)], parameters) == [[[bit * 255] * 8]]
 
 
-@pytest.mark.parametrize("inputs, outputs, batch", [(64, 64, 1), (192, 128, 3), (1024, 64, 2)])
-def test_bin_fc(loops, inputs, outputs, batch):
-    rng = random.Random(inputs)
-    maps, weights = signs(rng, batch, 1, 1, inputs), signs(rng, outputs, inputs)
+@pytest.mark.parametrize("height, width, channels, outputs, batch", [
+    (1, 1, 64, 64, 1), (1, 1, 192, 128, 3), (1, 1, 1024, 64, 2), (1, 1, 576, 64, 1),
+    (2, 3, 64, 64, 2), (3, 1, 192, 64, 1), (1, 2, 320, 64, 2), (2, 2, 128, 64, 1)])
+def test_bin_fc(loops, height, width, channels, outputs, batch):
+    rng = random.Random(channels)
+    maps = signs(rng, batch, height, width, channels)
+    weights = signs(rng, outputs, height * width * channels)
     t, flips = thresholds(rng, outputs, 20)
-    stage = Stage(BIN_FC, height=1, width=1, channels=inputs, outputs=outputs, batch=batch)
-    result = run(stage, [loops.fmap(fmap) for fmap in maps], loops.parameters(weights, t, flips))
-    for words, fmap in zip(result, maps):
+    stage = Stage(BIN_FC, height=height, width=width, channels=channels, outputs=outputs,
+                  batch=batch)
+    result = run(stage, [loops.channel_bytes(fmap) for fmap in maps],
+                 loops.parameters(weights, t, flips, channels))
+    for output, fmap in zip(result, maps):
         sums = [[loops.fc_sums(fmap, weights)]]
-        assert words == loops.fmap(loops.threshold(sums, t, flips))
+        assert output == loops.channel_bytes(loops.threshold(sums, t, flips))
 
 
 def test_more_outputs_than_are_decoded_at_once(loops):
@@ -118,8 +127,9 @@ def test_more_outputs_than_are_decoded_at_once(loops):
     fmap, weights = signs(rng, 1, 1, 64), signs(rng, 2112, 64)
     t, flips = [0] * 2112, [0] * 2112
     stage = Stage(BIN_FC, height=1, width=1, channels=64, outputs=2112)
-    words = run(stage, [loops.fmap(fmap)], loops.parameters(weights, t, flips))[0]
-    assert words == loops.fmap(loops.threshold([[loops.fc_sums(fmap, weights)]], t, flips))
+    output = run(stage, [loops.channel_bytes(fmap)], loops.parameters(weights, t, flips))[0]
+    sums = [[loops.fc_sums(fmap, weights)]]
+    assert output == loops.channel_bytes(loops.threshold(sums, t, flips))
 
 
 @pytest.mark.parametrize("classes", [2, 10, 64])
@@ -127,18 +137,14 @@ def test_last(loops, classes):
     rng = random.Random(classes)
     maps, weights = signs(rng, 2, 1, 1, 128), signs(rng, classes, 128)
     stage = Stage(LAST, height=1, width=1, channels=128, outputs=classes, batch=2)
-    sources = array([loops.fmap(fmap) for fmap in maps])
-    sums = compute(stage, sources, array(loops.parameters(weights))).view("<i2")
-    for image, fmap in enumerate(maps):
-        assert sums[image, :classes].tolist() == loops.fc_sums(fmap, weights)
-        assert not sums[image, classes:].any()
+    result = run(stage, [loops.channel_bytes(fmap) for fmap in maps], loops.parameters(weights))
+    assert result == [loops.fc_sums(fmap, weights) for fmap in maps]
 
 
 def test_the_largest_sums_are_exact(loops):
     stage = Stage(LAST, height=1, width=1, channels=8192, outputs=2)
     weights = [[1] * 8192, [-1] * 8192]
-    sums = compute(stage, array([[0] * 128]), array(loops.parameters(weights))).view("<i2")
-    assert sums[0, :2].tolist() == [8192, -8192]
+    assert run(stage, [[[0] * 1024]], loops.parameters(weights)) == [[8192, -8192]]
 
 
 def test_reserved_bits_are_ignored(loops):

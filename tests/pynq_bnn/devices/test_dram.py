@@ -12,6 +12,10 @@ def dram():
     return Dram(8 * PAGE_BYTES, BASE)
 
 
+def burst(*words):
+    return np.array([*words] + [0] * (16 - len(words)), "<u8")
+
+
 def test_blocks_are_whole_pages_and_first_fit(dram):
     first, second = dram.allocate(1), dram.allocate(PAGE_BYTES + 1)
     assert (first, second) == (BASE, BASE + PAGE_BYTES)
@@ -52,22 +56,22 @@ def test_what_is_not_allocated_cannot_be_freed(dram):
 
 
 def test_words_are_little_endian_and_counted(dram):
-    dram.write_words(BASE + 16, np.array([0x0102030405060708, 9], "<u8"))
-    assert bytes(dram.memory[16:24]) == bytes([8, 7, 6, 5, 4, 3, 2, 1])
-    assert dram.read_words(BASE + 8, 3).tolist() == [0, 0x0102030405060708, 9]
-    assert (dram.bytes_written, dram.bytes_read) == (16, 24)
+    dram.write_words(BASE + 128, burst(0x0102030405060708, 9))
+    assert bytes(dram.memory[128:136]) == bytes([8, 7, 6, 5, 4, 3, 2, 1])
+    assert dram.read_words(BASE, 32).tolist() == [0] * 16 + [0x0102030405060708, 9] + [0] * 14
+    assert (dram.bytes_written, dram.bytes_read) == (128, 256)
 
 
 def test_a_read_is_a_copy(dram):
-    words = dram.read_words(BASE, 1)
-    dram.write_words(BASE, np.array([5], "<u8"))
+    words = dram.read_words(BASE, 16)
+    dram.write_words(BASE, burst(5))
     assert words[0] == 0
 
 
 @pytest.mark.parametrize("address, count, at", [
-    (BASE - 8, 1, BASE - 8), (BASE - 8, 9, BASE - 8), (0, 1, 0),
-    (BASE + 8 * PAGE_BYTES, 1, BASE + 8 * PAGE_BYTES),
-    (BASE + 8 * PAGE_BYTES - 8, 2, BASE + 8 * PAGE_BYTES),
+    (BASE - 128, 16, BASE - 128), (BASE - 128, 160, BASE - 128), (0, 16, 0),
+    (BASE + 8 * PAGE_BYTES, 16, BASE + 8 * PAGE_BYTES),
+    (BASE + 8 * PAGE_BYTES - 128, 32, BASE + 8 * PAGE_BYTES),
     (BASE, 1 << 29, BASE + 8 * PAGE_BYTES)])
 def test_outside_the_memory_is_a_decode_error(dram, address, count, at):
     with pytest.raises(AxiFault) as read:
@@ -78,35 +82,35 @@ def test_outside_the_memory_is_a_decode_error(dram, address, count, at):
 def test_a_write_over_the_end_writes_what_is_inside(dram):
     end = BASE + 8 * PAGE_BYTES
     with pytest.raises(AxiFault) as write:
-        dram.write_words(end - 8, np.array([1, 2], "<u8"))
+        dram.write_words(end - 128, np.arange(1, 33, dtype="<u8"))
     assert write.value.address == end
-    assert dram.read_words(end - 8, 1)[0] == 1
-    assert dram.bytes_written == 8
+    assert dram.read_words(end - 128, 16)[15] == 16
+    assert dram.bytes_written == 128
 
 
-def test_injected_faults_hit_their_words_and_direction_alone(dram):
-    dram.fail(BASE + 64, count=2, on="read", response="DECERR")
-    dram.fail(BASE + 256, on="write")
-    for start, count, at in ((BASE, 16, 64), (BASE + 72, 1, 72)):
+def test_injected_faults_hit_their_bursts_and_direction_alone(dram):
+    dram.fail(BASE + 256 - 8, count=2, on="read", response="DECERR")  # in two bursts
+    dram.fail(BASE + 512 + 120, on="write")
+    for start, count, at in ((BASE, 64, 128), (BASE + 128, 16, 128), (BASE + 256, 16, 256)):
         with pytest.raises(AxiFault) as fault:
             dram.read_words(start, count)
         assert (fault.value.address, fault.value.response) == (BASE + at, "DECERR")
-    assert len(dram.read_words(BASE, 8)) == 8
-    assert len(dram.read_words(BASE + 80, 100)) == 100
-    with pytest.raises(AxiFault) as fault:
-        dram.write_words(BASE + 240, np.ones(4, "<u8"))
-    assert (fault.value.address, fault.value.response) == (BASE + 256, "SLVERR")
-    assert dram.read_words(BASE + 240, 4).tolist() == [1, 1, 0, 0]
-    dram.clear_faults()
     assert len(dram.read_words(BASE, 16)) == 16
+    assert len(dram.read_words(BASE + 384, 160)) == 160
+    with pytest.raises(AxiFault) as fault:
+        dram.write_words(BASE + 384, np.ones(48, "<u8"))
+    assert (fault.value.address, fault.value.response) == (BASE + 512, "SLVERR")
+    assert dram.read_words(BASE + 384, 48).tolist() == [1] * 16 + [0] * 32
+    dram.clear_faults()
+    assert len(dram.read_words(BASE, 64)) == 64
 
 
 def test_the_first_of_several_faults_counts(dram):
+    dram.fail(BASE + 512)
     dram.fail(BASE + 128)
-    dram.fail(BASE + 32)
     with pytest.raises(AxiFault) as fault:
         dram.read_words(BASE, 1 << 20)
-    assert fault.value.address == BASE + 32
+    assert fault.value.address == BASE + 128
 
 
 def test_faults_are_checked_when_they_are_injected(dram):
@@ -122,13 +126,16 @@ def test_faults_are_checked_when_they_are_injected(dram):
 
 def test_a_flipped_bit(dram):
     dram.flip_bit(BASE + 8, 63)
-    assert dram.read_words(BASE, 3).tolist() == [0, 1 << 63, 0]
+    assert dram.read_words(BASE, 16).tolist() == [0, 1 << 63] + [0] * 14
     dram.flip_bit(BASE + 8, 63)
-    assert dram.read_words(BASE + 8, 1)[0] == 0
+    assert not dram.read_words(BASE, 16).any()
 
 
-def test_only_whole_pages_and_words():
+def test_only_whole_pages_and_bursts(dram):
     with pytest.raises(ValueError, match="not whole pages"):
         Dram(1000)
-    with pytest.raises(ValueError, match="no multiple of 8"):
-        Dram(PAGE_BYTES, BASE).read_words(BASE + 4, 1)
+    for address, count in ((BASE + 64, 16), (BASE + 4, 16), (BASE, 8), (BASE, 17)):
+        with pytest.raises(ValueError, match="not whole bursts"):
+            dram.read_words(address, count)
+        with pytest.raises(ValueError, match="not whole bursts"):
+            dram.write_words(address, np.zeros(count, "<u8"))

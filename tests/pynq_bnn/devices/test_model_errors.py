@@ -13,25 +13,23 @@ LAST = {"source": r.FMAP_A, "target": r.SUMS, "shape": (1, 1, 64), "OUTPUTS": 2}
 def assert_runs(rig):
     """After a reset the device computes: a white pixel, then 64 products of +1 with +1."""
     rig.reset()
-    rig.stage(r.LOAD, target=r.INPUT, DMA_ADDRESS=rig.place([0xFFFFFF]), DMA_BYTES=8)
-    rig.load_parameters([0] * 64)
-    rig.stage(r.FP_CONV, source=r.INPUT, target=r.FMAP_A, shape=(1, 1, 3), OUTPUTS=64)
-    rig.load_parameters([0] * 8)
+    rig.plus_ones(r.FMAP_A)
+    rig.load_parameters([0] * 16)
     rig.stage(r.LAST, **LAST)
-    assert rig.stored(r.SUMS, 1) == [64 | 64 << 16]
+    assert rig.stored(r.SUMS, 1)[0] & 0xFFFFFFFF == 64 | 64 << 16
 
 
 REFUSED = [
     ("STAGE", 0, {}), ("STAGE", 9, {}),
     ("BUFFER", r.BIN_FC, {**FC, "target": r.FMAP_A}),
     ("SHAPE", r.BIN_FC, {**FC, "OUTPUTS": 65}),
-    ("SIZE", r.STORE, {"source": r.SUMS, "DMA_BYTES": 136, "DMA_ADDRESS": 4}),
-    ("ADDRESS", r.STORE, {"source": r.SUMS, "DMA_BYTES": 8, "DMA_ADDRESS": 0x1234}),
+    ("SIZE", r.STORE, {"source": r.SUMS, "DMA_BYTES": 384, "DMA_ADDRESS": 4}),
+    ("ADDRESS", r.STORE, {"source": r.SUMS, "DMA_BYTES": 128, "DMA_ADDRESS": 0x1040}),
     ("ADDRESS", r.LOAD, {"target": r.PARAMS, "DMA_BYTES": 0, "DMA_ADDRESS": 0x1000}),
     ("UNDERRUN", r.BIN_FC, FC), ("UNDERRUN", r.LAST, LAST),
-    ("UNDERRUN", r.STORE, {"source": r.PARAMS, "DMA_BYTES": 8, "DMA_ADDRESS": 0x10000000}),
-    ("READ", r.LOAD, {"target": r.INPUT, "DMA_BYTES": 8, "DMA_ADDRESS": 0x2000}),
-    ("WRITE", r.STORE, {"source": r.SUMS, "DMA_BYTES": 8, "DMA_ADDRESS": 0x2000}),
+    ("UNDERRUN", r.STORE, {"source": r.PARAMS, "DMA_BYTES": 128, "DMA_ADDRESS": 0x10000000}),
+    ("READ", r.LOAD, {"target": r.INPUT, "DMA_BYTES": 128, "DMA_ADDRESS": 0x2000}),
+    ("WRITE", r.STORE, {"source": r.SUMS, "DMA_BYTES": 128, "DMA_ADDRESS": 0x2000}),
 ]
 
 
@@ -55,24 +53,24 @@ def test_in_a_program(rig, name, kind, values):
     assert_runs(rig)
 
 
-def test_the_word_at_which_the_memory_fails(rig):
-    address = rig.place([0] * 100)
+def test_the_burst_at_which_the_memory_fails(rig):
+    address = rig.place([0] * 112)
     rig.dram.fail(address + 8 * 42, response="DECERR")
     rig.load_parameters([1])
-    rig.stage(r.LOAD, target=r.PARAMS, DMA_ADDRESS=address, DMA_BYTES=800)
-    assert rig.error() == ("READ", r.LOAD, NO_STEP, address + 8 * 42)
+    rig.stage(r.LOAD, target=r.PARAMS, DMA_ADDRESS=address, DMA_BYTES=896)
+    assert rig.error() == ("READ", r.LOAD, NO_STEP, address + 256)
     assert_runs(rig)
     rig.device.clear_faults()
-    assert rig.stage(r.LOAD, target=r.PARAMS, DMA_ADDRESS=address, DMA_BYTES=800)["ERROR"] == 0
-    rig.dram.fail(address + 8 * 9, on="write")
-    rig.stage(r.STORE, source=r.FMAP_A, DMA_ADDRESS=address, DMA_BYTES=40, BATCH=2)
-    assert rig.error() == ("WRITE", r.STORE, NO_STEP, address + 8 * 9)
+    assert rig.stage(r.LOAD, target=r.PARAMS, DMA_ADDRESS=address, DMA_BYTES=896)["ERROR"] == 0
+    rig.dram.fail(address + 8 * 25, on="write")
+    rig.stage(r.STORE, source=r.FMAP_A, DMA_ADDRESS=address, DMA_BYTES=384)
+    assert rig.error() == ("WRITE", r.STORE, NO_STEP, address + 128)
     assert_runs(rig)
 
 
 def test_a_run_off_the_end_of_memory(rig):
     end = rig.dram.base + rig.dram.size_bytes
-    rig.stage(r.LOAD, target=r.PARAMS, DMA_ADDRESS=end - 16, DMA_BYTES=0xFFFFFFF8)
+    rig.stage(r.LOAD, target=r.PARAMS, DMA_ADDRESS=end - 256, DMA_BYTES=0xFFFFFF80)
     assert rig.error() == ("READ", r.LOAD, NO_STEP, end)
 
 
@@ -98,22 +96,36 @@ def test_a_program_of_no_or_too_many_steps(rig, steps):
 
 
 def test_a_program_that_cannot_be_fetched(rig):
-    rig.write(PROGRAM_ADDRESS=0x10000004, PROGRAM_STEPS=1, CONTROL=1)
-    assert rig.error() == ("ADDRESS", 0, 0, 0x10000004)
+    rig.write(PROGRAM_ADDRESS=0x10000040, PROGRAM_STEPS=1, CONTROL=1)
+    assert rig.error() == ("ADDRESS", 0, 0, 0x10000040)
     rig.reset()
-    address = rig.place([r.offset("BATCH") | n << 32 for n in range(5)])
-    rig.dram.fail(address + 24)
-    rig.write(PROGRAM_ADDRESS=address, PROGRAM_STEPS=5, CONTROL=1)
-    assert rig.error() == ("READ", 0, 3, address + 24)
-    assert (rig.read("STEP"), rig.read("BATCH")) == (3, 2)
+    address = rig.place([r.offset("BATCH") | 2 << 32] * 32)
+    rig.dram.fail(address + 8 * 30)
+    for steps, error in ((16, "NONE"), (17, "READ"), (32, "READ")):
+        # all of it is fetched before the first step, in whole bursts
+        rig.write(BATCH=1, PROGRAM_ADDRESS=address, PROGRAM_STEPS=steps, CONTROL=1)
+        assert rig.error() == (error, 0, 0, 0 if error == "NONE" else address + 128)
+        taken = 16 if error == "NONE" else 0
+        assert (rig.read("STEP"), rig.read("BATCH")) == (taken, 2 if taken else 1)
+        rig.reset()
     assert_runs(rig)
 
 
-def test_parameters_left_over_in_a_program(rig):
-    address = rig.place([0] * 9)
-    load = rig.stage_registers(r.LOAD, target=r.PARAMS, DMA_ADDRESS=address, DMA_BYTES=72)
+def test_a_program_that_starts_with_parameters_left_over(rig):
+    rig.load_parameters([0] * 16)
+    reads = rig.dram.bytes_read
     last = rig.stage_registers(r.LAST, **LAST)
-    assert rig.run(load, last) == {**STOPPED, "LOADING": 1}
+    assert rig.run({"BATCH": 2}, last)["ERROR"] == 1
+    assert rig.error() == ("LEFTOVER", 0, 0, 0)
+    assert (rig.read("STEP"), rig.read("BATCH"), rig.dram.bytes_read) == (0, 1, reads)
+    assert_runs(rig)
+
+
+def test_a_program_that_ends_with_parameters_left_over(rig):
+    address = rig.place([0] * 32)
+    load = rig.stage_registers(r.LOAD, target=r.PARAMS, DMA_ADDRESS=address, DMA_BYTES=256)
+    last = rig.stage_registers(r.LAST, **LAST)
+    assert rig.run(load, last)["ERROR"] == 1
     assert rig.error() == ("LEFTOVER", 0, len(load) + len(last) - 1, 0)
     assert rig.read("STAGES") == 2
     assert_runs(rig)
@@ -135,7 +147,7 @@ def test_done_falls_with_an_error_after_a_success(rig):
 
 
 def test_a_hung_stage_stays_busy_until_reset(rig):
-    rig.load_parameters([0] * 8)
+    rig.load_parameters([0] * 16)
     rig.device.hang()
     busy = {"BUSY": 1, "DONE": 0, "ERROR": 0, "LOADING": 1}
     assert rig.stage(r.LAST, **LAST) == busy

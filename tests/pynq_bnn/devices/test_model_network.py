@@ -39,15 +39,20 @@ def network(loops):
         (r.FP_CONV, {"source": r.INPUT, "target": r.FMAP_B, "shape": (4, 6, 3), "OUTPUTS": 64}),
         (r.BIN_CONV, {"source": r.FMAP_B, "target": r.FMAP_A, "shape": (4, 6, 64),
                       "OUTPUTS": 128, "padding": r.PAD_NONE, "pool": 1}),
-        (r.BIN_FC, {"source": r.FMAP_A, "target": r.FMAP_B, "shape": (1, 1, 256), "OUTPUTS": 64}),
+        (r.BIN_FC, {"source": r.FMAP_A, "target": r.FMAP_B, "shape": (1, 2, 128), "OUTPUTS": 64}),
         (r.LAST, {"source": r.FMAP_B, "target": r.SUMS, "shape": (1, 1, 64), "OUTPUTS": 3})]
-    parameters = [loops.parameters(each, *rest) for each, *rest in zip(weights, t, flips)]
-    parameters.append(loops.parameters(weights[3]))
+    parameters = [loops.parameters(weights[0], t[0], flips[0]),
+                  loops.parameters(weights[1], t[1], flips[1]),
+                  loops.parameters(weights[2], t[2], flips[2], channels=128),
+                  loops.parameters(weights[3])]
     return stages, parameters, [loops.picture(picture) for picture in pictures], maps, sums
 
 
-def sums_word(sums):
-    return sum((s & 0xFFFF) << 16 * place for place, s in enumerate(sums))
+def read_sums(words, images):
+    """The three classes of each image, whose sums have 16 words."""
+    halves = [[words[16 * image] >> 16 * place & 0xFFFF for place in range(3)]
+              for image in range(images)]
+    return [[half - (half >> 15 << 16) for half in each] for each in halves]
 
 
 @pytest.mark.parametrize("images", [1, 2])
@@ -55,30 +60,33 @@ def test_as_one_program(rig, network, images):
     stages, parameters, pictures, _, sums = network
     stream = sum(parameters, [])
     source, params = rig.place(sum(pictures, [])), rig.place(stream)
-    out = rig.device.allocate(images, "<u8")
+    out = rig.device.allocate(16 * images, "<u8")
     words = [
         rig.stage_registers(r.LOAD, target=r.PARAMS, DMA_ADDRESS=params,
                             DMA_BYTES=8 * len(stream), BATCH=images),
-        rig.stage_registers(r.LOAD, target=r.INPUT, DMA_ADDRESS=source, DMA_BYTES=8 * 12),
+        rig.stage_registers(r.LOAD, target=r.INPUT, DMA_ADDRESS=source, DMA_BYTES=256),
         *[rig.stage_registers(kind, **values) for kind, values in stages],
-        rig.stage_registers(r.STORE, source=r.SUMS, DMA_ADDRESS=out.device_address, DMA_BYTES=8)]
+        rig.stage_registers(r.STORE, source=r.SUMS, DMA_ADDRESS=out.device_address,
+                            DMA_BYTES=128 * images)]
     for _ in range(2):
         out[:] = 0
         out.flush()
         assert rig.run(*words) == {"BUSY": 0, "DONE": 1, "ERROR": 0, "LOADING": 0}
         out.invalidate()
-        assert out.tolist() == [sums_word(each) for each in sums[:images]]
+        assert read_sums(out.tolist(), images) == sums[:images]
 
 
 def test_step_by_step(rig, loops, network):
     stages, parameters, pictures, maps, sums = network
-    rig.stage(r.LOAD, target=r.INPUT, DMA_ADDRESS=rig.place(sum(pictures, [])), DMA_BYTES=96,
-              BATCH=2)
+    shapes = [(4, 6, 64), (1, 2, 128), (1, 1, 64)]
+    rig.load(r.INPUT, sum(pictures, []))
     for layer, (kind, values) in enumerate(stages):
         rig.load_parameters(parameters[layer])
         assert rig.stage(kind, BATCH=2, **values)["DONE"] == 1
         if kind == r.LAST:
-            expected = [[sums_word(each)] for each in sums]
-        else:
-            expected = [loops.fmap(image[layer]) for image in maps]
-        assert rig.stored(values["target"], len(expected[0]), images=2) == sum(expected, [])
+            assert read_sums(rig.stored(r.SUMS, 32), 2) == sums
+            continue
+        each = len(loops.fmap(maps[0][layer]))
+        words = rig.stored(values["target"], 2 * each)
+        for image in range(2):
+            assert loops.read_fmap(words[each * image:], *shapes[layer]) == maps[image][layer]
