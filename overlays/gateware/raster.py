@@ -45,7 +45,7 @@ class Raster(wiring.Component):
     address : of the buffer's row with the step's pixel
     step : combinational, from registers
 
-    Cost: 220 LUT, 110 flip-flops.
+    Cost: 140 LUT, 110 flip-flops.
     """
 
     start: In(1)

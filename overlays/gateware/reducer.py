@@ -21,7 +21,7 @@ class Reducer(wiring.Component):
     valid : 9 bits, the taps that count
     mismatches : 11 bits, 0 to 1152, LATENCY cycles after the three inputs
 
-    A new input every cycle.  Cost: 1,580 LUT (1.37 a lane) and 1,620 flip-flops; no more than two
+    A new input every cycle.  Cost: 1,660 LUT (1.44 a lane) and 1,610 flip-flops; no more than two
     LUT or one carry chain between registers.
     """
 

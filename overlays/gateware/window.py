@@ -33,7 +33,7 @@ class Window(wiring.Component):
     The pixel above, left, ... of the centre is what the raster had read before and after; columns
     between rows and in pauses are zero (+1).
 
-    Cost: 1,250 LUT (690 of them memory), 5,500 flip-flops.
+    Cost: 1,030 LUT (510 of them memory), 5,370 flip-flops.
     """
 
     spread: In(2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, Dict, Optional, Tuple, Union
 
-from pynq_bnn.errors import DeviceError, UnknownDeviceError
+from pynq_bnn.errors import UnknownDeviceError
 
 DEVICES = ("model", "rtl", "board")
 ENVIRONMENT_VARIABLE = "PYNQ_BNN_DEVICE"

@@ -258,7 +258,7 @@ def test_a_device_that_is_none(run, monkeypatch):
 
 
 def test_a_device_that_is_not_there(run):
-    code, out, _ = run("info", "--device", "rtl", "--json")
+    code, out, _ = run("info", "--device", "board", "--json")
     assert (code, json.loads(out)["kind"]) == (DEVICE_FAILED, "DeviceError")
 
 

@@ -6,7 +6,7 @@ import pytest
 from pynq_bnn import devices
 from pynq_bnn.devices import open_device
 from pynq_bnn.devices.model import ModelDevice
-from pynq_bnn.errors import BnnError, DeviceError
+from pynq_bnn.errors import BnnError
 
 
 class FakeBoardDevice(devices.Device):
@@ -56,9 +56,9 @@ def test_the_variable_decides_without_a_name(board, monkeypatch):
     assert isinstance(open_device(), ModelDevice)
 
 
-def test_the_rtl_comes_later():
-    with pytest.raises(DeviceError, match=r"rtl.*later release.*'model'.*'board'"):
-        open_device("rtl")
+def test_the_rtl_by_name(monkeypatch):
+    monkeypatch.setattr("pynq_bnn.devices.rtl.RtlDevice", FakeBoardDevice)
+    assert isinstance(open_device("rtl"), FakeBoardDevice)
 
 
 def test_an_unknown_name_gets_the_choices(monkeypatch):
