@@ -33,7 +33,9 @@ class Thresholds(wiring.Component):
     thresholds : READ_LATENCY cycles later; for r no multiple of 1 << spread undefined
 
     Up to 4 outputs of one pass are stored in a cycle: a unit takes one cycle where a pass has 4
-    outputs or more, 2 where it has 2, 4 where it has one.  Cost: 190 LUT, 280 flip-flops, 8 RAMB18 for 8 reducers.
+    outputs or more, 2 where it has 2, 4 where it has one.
+
+    Cost: 190 LUT, 280 flip-flops, 8 RAMB18 for 8 reducers.
     """
 
     READ_LATENCY = 2
