@@ -1,4 +1,4 @@
-"""Verilog of the accelerator: ``python -m overlays.gateware.verilog OUT.v [--small]``."""
+"""Verilog of the accelerator: ``python -m overlays.gateware.verilog OUT.v [--small] [--zynq]``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from amaranth.back import verilog
 
 from overlays.gateware.accelerator import Accelerator
 from overlays.gateware.config import FULL, SMALL, Config
+from overlays.gateware.zynq import Zynq
 from pynq_bnn import registers
 
 TOP = "accelerator"
@@ -30,14 +31,22 @@ def convert(config: Config) -> str:
     return verilog.convert(top, name=TOP, strip_internal_attrs=True)
 
 
+def convert_zynq(config: Config) -> str:
+    """The same between the ports of a Zynq's processing system, for synthesis."""
+    top = Zynq(config, build=int(source_hash(config)[:8], 16))
+    return verilog.convert(top, name="zynq", strip_internal_attrs=True, ports=[])
+
+
 def main() -> None:
     """Write the file that the command line names."""
     parser = argparse.ArgumentParser(prog="python -m overlays.gateware.verilog",
                                      description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--small", action="store_true", help="the configuration of quick tests")
+    parser.add_argument("--zynq", action="store_true", help="with the PS7, for synthesis")
     arguments = parser.parse_args()
-    arguments.out.write_text(convert(SMALL if arguments.small else FULL))
+    made = convert_zynq if arguments.zynq else convert
+    arguments.out.write_text(made(SMALL if arguments.small else FULL))
 
 
 if __name__ == "__main__":

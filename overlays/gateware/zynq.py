@@ -1,0 +1,55 @@
+"""The accelerator in a Zynq: its ports on the processing system's (UG585), one clock, no pins."""
+
+from amaranth import (
+    Cat,
+    ClockDomain,
+    ClockSignal,
+    Elaboratable,
+    Instance,
+    Module,
+    ResetSignal,
+    Signal,
+)
+
+from overlays.gateware.accelerator import Accelerator
+from overlays.gateware.config import Config
+
+RESET_STAGES = 3
+
+
+class Zynq(Elaboratable):
+    """PS7, the accelerator and nothing else.
+
+    FCLK0 clocks everything through one BUFG.  FCLK_RESET0_N comes through RESET_STAGES flip-flops,
+    the last of which drives the design.  Inputs of the PS7 that are left open are tied to ground by
+    the placer.
+    """
+
+    def __init__(self, config: Config, build: int = 0) -> None:
+        self.config = config
+        self.accelerator = Accelerator(config, build)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.accelerator = accelerator = self.accelerator
+        m.domains.sync = ClockDomain("sync")
+        m.domains.start = ClockDomain("start", reset_less=True)
+        fclk, running = Signal(4), Signal(4)
+        resets = Signal(RESET_STAGES, init=-1)
+        m.submodules.bufg = Instance("BUFG", i_I=fclk[0], o_O=ClockSignal())
+        m.d.comb += [ClockSignal("start").eq(ClockSignal()), ResetSignal().eq(resets[-1])]
+        m.d.start += resets.eq(Cat(~running[0], resets))
+        ports = {"o_FCLKCLK": fclk, "o_FCLKRESETN": running, "i_MAXIGP0ACLK": ClockSignal(),
+                 **_connections("MAXIGP0", accelerator.gp),
+                 **_connections("SAXIHP0", accelerator.hp0_write)}
+        for n in range(self.config.ports):
+            ports[f"i_SAXIHP{n}ACLK"] = ClockSignal()
+            ports.update(_connections(f"SAXIHP{n}", getattr(accelerator, f"hp{n}_read")))
+        m.submodules.ps7 = Instance("PS7", **ports)
+        return m
+
+
+def _connections(prefix: str, interface: object) -> dict:
+    """The PS7 primitive's ports for an AXI interface: what goes out here goes in there."""
+    return {f"{'i' if member.flow.name == 'Out' else 'o'}_{prefix}{name.upper()}":
+            getattr(interface, name) for name, member in interface.signature.members.items()}
