@@ -4,7 +4,7 @@ TORCH ?= torch
 PIP = bin/python -m pip install --quiet --disable-pip-version-check
 PICTURE ?= notebooks/pictures/chelsea.png
 
-.PHONY: demo test test-main test-pynq test-training test-slow lint benchmarks wheel clean
+.PHONY: demo test test-main test-pynq test-training test-rtl test-slow lint benchmarks wheel clean
 
 demo: .venv/ready
 	mkdir -p out
@@ -28,6 +28,11 @@ test-pynq: .venv-pynq31/ready .venv-pynq40/ready
 # PyTorch's default wheel brings gigabytes of CUDA: TORCH says which one to take.
 test-training: .venv-training/ready
 	.venv-training/bin/python -m pytest tests/host_ref/training
+
+# The gateware: every block, random networks on both configurations, the full network (an hour).
+test-rtl: .venv-test/ready
+	.venv-test/bin/python -m pytest tests/overlays/gateware tests/pynq_bnn/devices/test_rtl.py \
+	  tests/pynq_bnn/devices/test_rtl_full.py
 
 test-slow: .venv-test/ready
 	.venv-test/bin/python -m pytest -m slow
@@ -54,9 +59,11 @@ endef
 	$(@D)/$(PIP) --editable '.[plot,progress]'
 	touch $@
 
+# cocotbext-axi says it wants an older cocotb; what we use of it runs on today's
 .venv-test/ready: setup.py
 	$(VENV)
-	$(@D)/$(PIP) --editable '.[test,lint]'
+	$(@D)/$(PIP) --editable '.[test,lint,rtl]' 'cocotb>=2.1,<3'
+	$(@D)/$(PIP) --no-deps cocotbext-axi==0.1.28 cocotb-bus==0.3.0
 	touch $@
 
 .venv-pynq31/ready: setup.py

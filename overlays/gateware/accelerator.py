@@ -166,7 +166,8 @@ class Accelerator(wiring.Component):
         with m.Elif(reader.commands.ready):
             m.d.sync += pending.eq(0)
         with m.If(clear):
-            m.d.sync += pending.eq(0)
+            # the reader may still drain what it had asked for, but nobody waits for that
+            m.d.sync += [pending.eq(0), to_program.eq(0), to_pictures.eq(0), to_parameters.eq(0)]
         busy_before = Signal()
         m.d.sync += busy_before.eq((pending | reader.busy) & ~clear)
         ended = busy_before & idle & ~reader.error
