@@ -29,7 +29,7 @@ test-pynq: .venv-pynq31/ready .venv-pynq40/ready
 test-training: .venv-training/ready
 	.venv-training/bin/python -m pytest tests/host_ref/training
 
-# The gateware: every block, random networks on both configurations, the full network (an hour).
+# The gateware: every block, random networks on both configurations, the full network (ten minutes).
 test-rtl: .venv-test/ready
 	.venv-test/bin/python -m pytest tests/overlays/gateware tests/pynq_bnn/devices/test_rtl.py \
 	  tests/pynq_bnn/devices/test_rtl_full.py

@@ -87,12 +87,13 @@ def model_speed() -> List[Tuple[str, str]]:
     """Pictures a second of the model device, in batches and one by one."""
     with Classifier(device="model") as classifier:
         rng = np.random.default_rng(0)
-        many = rng.integers(0, 256, (8 * classifier.batch, 32, 32, 3)).astype(np.uint8)
+        size = classifier.batch
+        many = rng.integers(0, 256, (8 * size, 32, 32, 3)).astype(np.uint8)
         classifier.classify(many[0])
         one = median(lambda: classifier.classify(many[0]), 10)
         batch = median(lambda: classifier.classify(many), 3)
     return [("model device, one picture after load", f"{one:.3f} s"),
-            (f"model device, batches of {classifier.batch}", f"{len(many) / batch:.1f} images/s")]
+            (f"model device, batches of {size}", f"{len(many) / batch:.1f} images/s")]
 
 
 def import_time() -> List[Tuple[str, str]]:
