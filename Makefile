@@ -4,7 +4,7 @@ TORCH ?= torch
 PIP = bin/python -m pip install --quiet --disable-pip-version-check
 PICTURE ?= notebooks/pictures/chelsea.png
 
-.PHONY: demo test test-main test-pynq test-training test-rtl test-slow lint benchmarks wheel clean
+.PHONY: demo test test-main test-pynq test-training test-rtl test-slow synth lint benchmarks wheel clean
 
 demo: .venv/ready
 	mkdir -p out
@@ -33,6 +33,13 @@ test-training: .venv-training/ready
 test-rtl: .venv-test/ready
 	.venv-test/bin/python -m pytest tests/overlays/gateware tests/pynq_bnn/devices/test_rtl.py \
 	  tests/pynq_bnn/devices/test_rtl_full.py
+
+# Cost on an xc7z020; wants Debian's yosys.
+synth: .venv-test/ready
+	mkdir -p build
+	.venv-test/bin/python -m overlays.gateware.verilog build/zynq.v --zynq
+	yosys -q -l build/synth.log overlays/gateware/synth.ys
+	tail -n 40 build/synth.log
 
 test-slow: .venv-test/ready
 	.venv-test/bin/python -m pytest -m slow
