@@ -76,12 +76,13 @@ class Accelerator(wiring.Component):
         stages = {r.FP_CONV: FpConv(config.fp_outputs), r.BIN_CONV: BinConv(config.reducers),
                   r.BIN_FC: Fc(config.batch)}
         store = Store()
-        reset = ResetInserter(clear)
-        m.submodules.parameters = reset(parameters)
-        m.submodules.fp_conv = reset(stages[r.FP_CONV])
-        m.submodules.bin_conv = reset(stages[r.BIN_CONV])
-        m.submodules.fc = reset(stages[r.BIN_FC])
-        m.submodules.store = reset(store)
+        # each resettable block gets a register of its own: one net to them all would cross the chip
+        for name, block in (("parameters", parameters), ("fp_conv", stages[r.FP_CONV]),
+                            ("bin_conv", stages[r.BIN_CONV]), ("fc", stages[r.BIN_FC]),
+                            ("store", store)):
+            reset = Signal(name=f"reset_{name}", attrs={"keep": 1}, reset_less=True)
+            m.d.sync += reset.eq(sequencer.clear)
+            m.submodules[name] = ResetInserter(reset)(block)
 
         wiring.connect(m, wiring.flipped(self.gp), slave.axi)
         wiring.connect(m, slave.bus, file.bus)
@@ -90,7 +91,8 @@ class Accelerator(wiring.Component):
             wiring.connect(m, getattr(reader, f"axi{n}"),
                            wiring.flipped(getattr(self, f"hp{n}_read")))
         wiring.connect(m, store.words, writer.words)
-        m.d.comb += [self.busy.eq(sequencer.busy), clear.eq(sequencer.clear)]
+        m.d.comb += self.busy.eq(sequencer.busy)
+        m.d.sync += clear.eq(sequencer.clear)
         self._registers(m, file, sequencer, log, parameters, reader)
         load = self._loads(m, sequencer, reader, program, pictures, parameters, clear)
         self._stages(m, sequencer, stages, store, writer, fmaps, sums, pictures, parameters, load,
@@ -185,10 +187,11 @@ class Accelerator(wiring.Component):
             pictures.unit.eq(units.payload), pictures.write.eq(units.valid & to_pictures),
             parameters.w_data.eq(units.payload), parameters.w_en.eq(units.valid & to_parameters),
             units.ready.eq(~to_parameters | parameters.w_rdy),
-            sequencer.parameters_left.eq(parameters.r_rdy | (parameters.level != 0)
-                                         | to_parameters & ~idle),
             sequencer.parameters_coming.eq(parameters.r_rdy | to_parameters & ~idle),
         ]
+        # a cycle late, which nobody notices: it decides over LEFTOVER, and is far from the FIFO
+        m.d.sync += sequencer.parameters_left.eq(
+            parameters.r_rdy | (parameters.level != 0) | to_parameters & ~idle)
         return {"ended": ended & to_pictures}
 
     def _stages(self, m: Module, sequencer: Sequencer, stages: dict, store: Store,
