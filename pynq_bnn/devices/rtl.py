@@ -50,7 +50,7 @@ class RtlDevice(Device):
             self._library = simulation.library(self.config)
         except ImportError as error:
             raise DeviceError(f"the RTL device needs {error.name}: "
-                              "pip install 'pynq-bnn[rtl]'") from error
+                              "pip install '.[rtl]' in the project's folder") from error
         except RuntimeError as error:
             raise DeviceError(str(error)) from error
         self.latency, self.bytes_per_cycle = latency, bytes_per_cycle
