@@ -1,7 +1,9 @@
-"""Deterministic binarization with the straight-through estimator.
+"""Deterministic binarization, and what stands in for its gradient.
 
-Forward: sign(x), sign(0) = +1.  Backward: the gradient of hard-tanh, so it passes where |x| <= 1
-(Courbariaux et al., Binarized Neural Networks, 2016, section 1.3).
+Forward: sign(x), sign(0) = +1.  Backward, a surrogate: "hardtanh", the straight-through estimator,
+passes the gradient where |x| <= 1 (Courbariaux et al., Binarized Neural Networks, 2016, section
+1.3); "quadratic" weights it there by 2 - 2|x|, the slope of a piecewise quadratic that lies closer
+to the sign (Liu et al., Bi-Real Net, 2018, section 3.3).
 """
 
 from __future__ import annotations
@@ -36,6 +38,21 @@ class _SignSTE(torch.autograd.Function):
         return torch.ops.aten.hardtanh_backward(gradient, x, -1.0, 1.0)
 
 
-def binarize(x: torch.Tensor) -> torch.Tensor:
-    """sign(x) whose gradient is that of hard-tanh."""
-    return _SignSTE.apply(x)
+class _SignQuadratic(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(x)
+        return sign(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+        (x,) = ctx.saved_tensors
+        return x.abs().mul_(-2).add_(2).clamp_(min=0).mul_(gradient)
+
+
+SURROGATES = {"hardtanh": _SignSTE, "quadratic": _SignQuadratic}
+
+
+def binarize(x: torch.Tensor, surrogate: str = "hardtanh") -> torch.Tensor:
+    """sign(x) whose gradient is that of one of the SURROGATES."""
+    return SURROGATES[surrogate].apply(x)

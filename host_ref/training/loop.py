@@ -37,6 +37,9 @@ class Recipe:
     label_smoothing: float = 0.05
     validation: int = 2000
     precision: str = "bfloat16"
+    surrogate: str = "hardtanh"
+    start: str = ""
+    """A checkpoint whose weights the schedule starts from; empty: random ones."""
 
 
 @dataclass
@@ -82,7 +85,7 @@ class Trainer:
         self.recipe, self.data, self.folder = recipe, data, folder
         self.device = torch.device(device)
         self.dtype = getattr(torch, recipe.precision)
-        self.model = BinaryNet(network).to(self.device)
+        self.model = BinaryNet(network, recipe.surrogate).to(self.device)
         self.optimizer = torch.optim.Adam([
             {"params": list(self.model.latent), "peak": recipe.weight_rate},
             {"params": list(self.model.norms.parameters()), "peak": recipe.norm_rate},
@@ -93,6 +96,8 @@ class Trainer:
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / CHECKPOINT).is_file():
             self._resume()
+        elif recipe.start:
+            self._start(Path(recipe.start))
 
     def run(self, progress: bool = True) -> None:
         """Train to the end of the schedule, saving after every epoch."""
@@ -197,10 +202,20 @@ class Trainer:
 
     def _resume(self) -> None:
         state = torch.load(self.folder / CHECKPOINT, map_location=self.device, weights_only=True)
-        if state["recipe"] != asdict(self.recipe):
+        if Recipe(**state["recipe"]) != self.recipe:  # a field newer than the checkpoint: default
             raise ValueError(f"{self.folder / CHECKPOINT} was made by another recipe: "
                              f"{state['recipe']}; use another folder or the same options")
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch, self.history = state["epoch"], state["history"]
         log.info("resumed after epoch %d", self.epoch)
+
+    def _start(self, checkpoint: Path) -> None:
+        """Take the weights of another run, but neither its optimizer's state nor its epochs."""
+        if not checkpoint.is_file():
+            raise ValueError(f"{checkpoint}, to start from, is not there")
+        state = torch.load(checkpoint, map_location=self.device, weights_only=True)
+        if state["network"] != self.model.network.description():
+            raise ValueError(f"{checkpoint} is of another network: {state['network']}")
+        self.model.load_state_dict(state["model"])
+        log.info("starting from %s, %d epochs of %s", checkpoint, state["epoch"], state["recipe"])

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from host_ref import network as net
-from host_ref.training.binarize import binarize
+from host_ref.training.binarize import SURROGATES, binarize
 
 
 class BinaryNet(nn.Module):
@@ -24,10 +24,19 @@ class BinaryNet(nn.Module):
         order row, column, channel.
     norms : ModuleList
         Per layer its batch normalisation.
+
+    Parameters
+    ----------
+    network : Network
+    surrogate : str
+        What stands in for the gradient of the activations' sign (the weights' is hard-tanh's).
     """
 
-    def __init__(self, network: net.Network) -> None:
+    def __init__(self, network: net.Network, surrogate: str = "hardtanh") -> None:
         super().__init__()
+        if surrogate not in SURROGATES:
+            raise ValueError(f"surrogate {surrogate!r} is none of {', '.join(SURROGATES)}")
+        self.surrogate = surrogate
         self.network = network
         self.latent = nn.ParameterList()
         self.norms = nn.ModuleList()
@@ -54,7 +63,7 @@ class BinaryNet(nn.Module):
                 x = functional.linear(x, weight)
             x = norm(x)
             if layer.kind != net.LAST:
-                x = binarize(x)
+                x = binarize(x, self.surrogate)
         return x
 
     @staticmethod

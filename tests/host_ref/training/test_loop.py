@@ -61,3 +61,21 @@ def test_latent_weights_stay_within_one(tiny, pictures, tmp_path):
     run = trainer(tiny, pictures, tmp_path, replace(RECIPE, epochs=1, weight_rate=1.0))
     run.run(progress=False)
     assert max(float(latent.detach().abs().max()) for latent in run.model.latent) == 1.0
+
+
+def test_a_run_starts_from_the_weights_of_another(tiny, pictures, tmp_path):
+    first = trainer(tiny, pictures, tmp_path / "first")
+    first.run(progress=False)
+    recipe = replace(RECIPE, start=str(tmp_path / "first" / CHECKPOINT), surrogate="quadratic")
+    second = trainer(tiny, pictures, tmp_path / "second", recipe)
+    assert second.epoch == 0
+    assert second.validate() == first.validate()
+    second.run(progress=False)
+    assert [entry["epoch"] for entry in second.history] == [1, 2, 3]
+
+
+def test_what_it_cannot_start_with_is_named(tiny, pictures, tmp_path):
+    with pytest.raises(ValueError, match="nowhere.pt.*not there"):
+        trainer(tiny, pictures, tmp_path / "a", replace(RECIPE, start="nowhere.pt"))
+    with pytest.raises(ValueError, match="surrogate 'cubic'"):
+        trainer(tiny, pictures, tmp_path / "b", replace(RECIPE, surrogate="cubic"))
