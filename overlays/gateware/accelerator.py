@@ -1,7 +1,7 @@
 """The accelerator: every block in its place (docs/gateware.md has the picture)."""
 
 from amaranth import Cat, Const, Module, Mux, ResetInserter, Signal
-from amaranth.lib import fifo, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from overlays.gateware.axi import GP, HP_READ, HP_WRITE
@@ -23,6 +23,7 @@ from overlays.gateware.fc import Fc
 from overlays.gateware.fmap_buffer import FmapBuffers
 from overlays.gateware.fp_conv import FpConv
 from overlays.gateware.interfaces import StageShape
+from overlays.gateware.parameter_fifo import ParameterFifo
 from overlays.gateware.register_file import RegisterFile
 from overlays.gateware.sequencer import Sequencer
 from overlays.gateware.stage_log import StageLog
@@ -49,40 +50,44 @@ class Accelerator(wiring.Component):
         Memory; `hp1_read` only with two ports.
     busy : Out(1)
         STATUS.BUSY, for a simulator to watch.
+    reset : In(1)
+        For at least a cycle: everything is as new, but for what lies in memories.  The clock domain
+        itself needs no reset.
     """
 
     def __init__(self, config: Config, build: int = 0) -> None:
         self.config, self.build = config, build
         super().__init__({
-            "gp": In(GP), "hp0_write": Out(HP_WRITE), "busy": Out(1),
+            "gp": In(GP), "hp0_write": Out(HP_WRITE), "busy": Out(1), "reset": In(1),
             **{f"hp{n}_read": Out(HP_READ) for n in range(config.ports)},
         })
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self.config
-        clear = Signal()
-        slave = m.submodules.slave = AxiSlave(BASE)
-        file = m.submodules.registers = RegisterFile()
+        reset, clear = Signal(), Signal()
+        slave, file, sequencer = AxiSlave(BASE), RegisterFile(), Sequencer(config)
+        reader, writer = DmaReader(config.ports), DmaWriter()
         log = m.submodules.log = StageLog()
-        sequencer = m.submodules.sequencer = Sequencer(config)
-        reader = m.submodules.reader = DmaReader(config.ports)
-        writer = m.submodules.writer = DmaWriter()
         program = m.submodules.program = UnitMemory(PROGRAM_UNITS)
         pictures = m.submodules.pictures = UnitMemory(config.batch * PICTURE_UNITS)
         fmaps = m.submodules.fmaps = FmapBuffers(config)
         sums = m.submodules.sums = SumsMemory(config.batch)
-        parameters = fifo.SyncFIFOBuffered(width=UNIT, depth=config.parameter_units)
+        parameters = ParameterFifo(config.parameter_units)
         stages = {r.FP_CONV: FpConv(config.fp_outputs), r.BIN_CONV: BinConv(config.reducers),
                   r.BIN_FC: Fc(config.batch)}
         store = Store()
-        # each resettable block gets a register of its own: one net to them all would cross the chip
-        for name, block in (("parameters", parameters), ("fp_conv", stages[r.FP_CONV]),
-                            ("bin_conv", stages[r.BIN_CONV]), ("fc", stages[r.BIN_FC]),
-                            ("store", store)):
-            reset = Signal(name=f"reset_{name}", attrs={"keep": 1}, reset_less=True)
-            m.d.sync += reset.eq(sequencer.clear)
-            m.submodules[name] = ResetInserter(reset)(block)
+        m.d.sync += [reset.eq(self.reset), clear.eq(sequencer.clear | reset)]
+        # each block's reset has a register of its own: one net to them all would cross the chip
+        for name, block, cause in (
+                ("slave", slave, reset), ("registers", file, reset),
+                ("sequencer", sequencer, reset), ("reader", reader, reset),
+                ("writer", writer, reset), ("parameters", parameters, clear),
+                ("fp_conv", stages[r.FP_CONV], clear), ("bin_conv", stages[r.BIN_CONV], clear),
+                ("fc", stages[r.BIN_FC], clear), ("store", store, clear)):
+            own = Signal(name=f"reset_{name}", attrs={"keep": 1}, reset_less=True)
+            m.d.sync += own.eq(cause)
+            m.submodules[name] = ResetInserter(own)(block)
 
         wiring.connect(m, wiring.flipped(self.gp), slave.axi)
         wiring.connect(m, slave.bus, file.bus)
@@ -92,15 +97,14 @@ class Accelerator(wiring.Component):
                            wiring.flipped(getattr(self, f"hp{n}_read")))
         wiring.connect(m, store.words, writer.words)
         m.d.comb += self.busy.eq(sequencer.busy)
-        m.d.sync += clear.eq(sequencer.clear)
         self._registers(m, file, sequencer, log, parameters, reader)
         load = self._loads(m, sequencer, reader, program, pictures, parameters, clear)
         self._stages(m, sequencer, stages, store, writer, fmaps, sums, pictures, parameters, load,
-                     reader)
+                     reader, clear)
         return m
 
     def _registers(self, m: Module, file: RegisterFile, sequencer: Sequencer, log: StageLog,
-                   parameters: object, reader: DmaReader) -> None:
+                   parameters: ParameterFifo, reader: DmaReader) -> None:
         """Registers in, status out."""
         config = self.config
         host_reset = file.control_written & file.control[1]
@@ -146,15 +150,16 @@ class Accelerator(wiring.Component):
         ]
 
     def _loads(self, m: Module, sequencer: Sequencer, reader: DmaReader, program: UnitMemory,
-               pictures: UnitMemory, parameters: object, clear: Signal) -> dict:
+               pictures: UnitMemory, parameters: ParameterFifo, clear: Signal) -> dict:
         """Route what the reader brings: the program, pictures or parameters."""
         to_program, to_pictures, to_parameters = (Signal(name=f"to_{name}") for name in (
             "program", "pictures", "parameters"))
         held = sequencer.registers
-        pending = Signal()
+        pending, handed_over = Signal(), Signal()
         command = Signal(DmaCommand)
         begin_load = sequencer.begin & (sequencer.kind == r.LOAD)
-        idle = ~pending & ~reader.busy
+        idle = ~pending & ~handed_over & ~reader.busy
+        m.d.sync += handed_over.eq(pending)  # until the reader is busy
         with m.If(sequencer.fetch | begin_load):
             fetch_bursts = (sequencer.program_steps[:16] + BURST_BYTES // 8 - 1) >> 4
             m.d.sync += [
@@ -177,7 +182,6 @@ class Accelerator(wiring.Component):
         m.d.comb += [
             reader.commands.valid.eq(pending), reader.commands.payload.eq(command),
             reader.reset.eq(clear),
-            sequencer.loader_ready.eq(idle),
             sequencer.fetched.eq(ended & to_program),
             sequencer.loading_parameters.eq(to_parameters),
             program.restart.eq(sequencer.fetch), program.unit.eq(units.payload),
@@ -185,18 +189,22 @@ class Accelerator(wiring.Component):
             program.address.eq(sequencer.program_read), sequencer.program_word.eq(program.word),
             pictures.restart.eq(begin_load & (held.target == r.INPUT)),
             pictures.unit.eq(units.payload), pictures.write.eq(units.valid & to_pictures),
-            parameters.w_data.eq(units.payload), parameters.w_en.eq(units.valid & to_parameters),
-            units.ready.eq(~to_parameters | parameters.w_rdy),
-            sequencer.parameters_coming.eq(parameters.r_rdy | to_parameters & ~idle),
+            parameters.w.payload.eq(units.payload),
+            parameters.w.valid.eq(units.valid & to_parameters),
+            units.ready.eq(~to_parameters | parameters.w.ready),
         ]
-        # a cycle late, which nobody notices: it decides over LEFTOVER, and is far from the FIFO
-        m.d.sync += sequencer.parameters_left.eq(
-            parameters.r_rdy | (parameters.level != 0) | to_parameters & ~idle)
+        # a cycle late, which nobody notices, since the sequencer lies far from all of them
+        m.d.sync += [
+            sequencer.loader_ready.eq(idle & ~sequencer.begin),
+            sequencer.parameters_coming.eq(parameters.r.valid | to_parameters & ~idle),
+            sequencer.parameters_left.eq(~parameters.empty | to_parameters & ~idle),
+        ]
         return {"ended": ended & to_pictures}
 
     def _stages(self, m: Module, sequencer: Sequencer, stages: dict, store: Store,
                 writer: DmaWriter, fmaps: FmapBuffers, sums: SumsMemory, pictures: UnitMemory,
-                parameters: object, load: dict, reader: DmaReader) -> None:
+                parameters: ParameterFifo, load: dict, reader: DmaReader,
+                clear: Signal) -> None:
         """Hand the running stage the buffers and the parameter stream."""
         held = sequencer.registers
         running, start = Signal(4), Signal()
@@ -221,29 +229,33 @@ class Accelerator(wiring.Component):
         ended = load["ended"] & (running == r.LOAD) | writer.done & storing
         busy = reader.units.valid & (running == r.LOAD) | store.words.valid & storing
         waiting = Const(0)
-        for stage, runs in users:
-            m.d.comb += [stage.stage.start.eq(start & runs), stage.stage.shape.eq(shape),
-                         stage.units.payload.eq(parameters.r_data),
-                         stage.units.valid.eq(parameters.r_rdy & runs)]
+        for stage, kinds in users:
+            # each stage has a copy of its own of what would have to reach all of them
+            runs, begins = Signal(attrs={"keep": 1}), Signal(attrs={"keep": 1})
+            own_shape = Signal(StageShape, attrs={"keep": 1})
+            m.d.sync += [runs.eq(kinds), begins.eq(start & kinds), own_shape.eq(shape)]
+            m.d.comb += [stage.stage.start.eq(begins), stage.stage.shape.eq(own_shape),
+                         stage.units.payload.eq(parameters.r.payload),
+                         stage.units.valid.eq(parameters.r.valid & runs)]
             ended |= stage.stage.done & runs
             busy |= stage.stage.busy & runs
             waiting |= stage.stage.waiting & runs
             with m.If(runs):
-                m.d.comb += [parameters.r_en.eq(stage.units.ready),
+                m.d.comb += [parameters.r.ready.eq(stage.units.ready),
                              *_drive(fmaps.write, stage.write)]
         store_parameters = storing & (source == r.PARAMS)
         store_pending, store_address = Signal(), Signal(32)
         with m.If(start & storing):
             m.d.sync += [store_pending.eq(1), store_address.eq(held.dma_address)]
-        with m.Elif(writer.commands.ready | sequencer.clear):
+        with m.Elif(writer.commands.ready | clear):
             m.d.sync += store_pending.eq(0)
         with m.If(store_parameters):
-            m.d.comb += parameters.r_en.eq(store.units.ready)
-        waiting |= store_parameters & ~parameters.r_rdy
+            m.d.comb += parameters.r.ready.eq(store.units.ready)
+        waiting |= store_parameters & ~parameters.r.valid
         m.d.comb += [
             store.start.eq(start & storing), store.source.eq(source),
-            store.units.payload.eq(parameters.r_data),
-            store.units.valid.eq(parameters.r_rdy & store_parameters),
+            store.units.payload.eq(parameters.r.payload),
+            store.units.valid.eq(parameters.r.valid & store_parameters),
             sums.address.eq(store.sums_address),
             store.sums_data.eq(sums.word), store.read.data.eq(fmaps.read.data),
             fmaps.read.address.eq(Mux(storing, store.read.address, Mux(
@@ -254,13 +266,14 @@ class Accelerator(wiring.Component):
             writer.commands.valid.eq(store_pending),
             writer.commands.payload.address.eq(store_address),
             writer.commands.payload.bursts.eq(store.bursts),
-            writer.reset.eq(sequencer.clear),
+            writer.reset.eq(clear),
             sequencer.write_fault.eq(writer.error),
             sequencer.fault_address.eq(Mux(writer.error, writer.error_address,
                                            reader.error_address) & ~Const(BURST_BYTES - 1, 32)),
-            sequencer.ended.eq(ended), sequencer.stage_busy.eq(busy),
-            sequencer.stage_waiting.eq(waiting),
         ]
+        # a cycle late: they come from all over the chip
+        m.d.sync += [sequencer.ended.eq(ended), sequencer.stage_busy.eq(busy),
+                     sequencer.stage_waiting.eq(waiting)]
 
 
 def _drive(target: object, source: object) -> list:

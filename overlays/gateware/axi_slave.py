@@ -55,7 +55,11 @@ class AxiSlave(wiring.Component):
         address, beats_left, burst, size = Signal(32), Signal(4), Signal(2), Signal(2)
         strobed, valid_beat, bad, failed = Signal(), Signal(), Signal(), Signal()
         wait = Signal(range(READ_LATENCY))
-        m.d.comb += [bus.address.eq(address[:WINDOW_BITS]), axi.rlast.eq(beats_left == 0)]
+        following = Signal(WINDOW_BITS - REGISTER_SIZE)
+        m.d.comb += axi.rlast.eq(beats_left == 0)
+        # the address stands for cycles before it is used: far readers get a register of their own
+        m.d.sync += [bus.address.eq(address[:WINDOW_BITS]),
+                     following.eq(address[REGISTER_SIZE:WINDOW_BITS] + 1)]
         m.d.comb += valid_beat.eq((size == REGISTER_SIZE) & (address[:2] == 0)
                                   & ((burst == Burst.INCR) | (burst == Burst.FIXED))
                                   & (address[WINDOW_BITS:] == self.base >> WINDOW_BITS))
@@ -118,7 +122,7 @@ class AxiSlave(wiring.Component):
             with m.State("NEXT"):
                 m.d.sync += beats_left.eq(beats_left - 1)
                 with m.If(burst == Burst.INCR):
-                    m.d.sync += address[:WINDOW_BITS].eq(address[:WINDOW_BITS] + 4)
+                    m.d.sync += address[REGISTER_SIZE:WINDOW_BITS].eq(following)
                 with m.If(writing):
                     m.next = "DATA"
                 with m.Else():

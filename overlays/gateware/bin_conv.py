@@ -1,9 +1,8 @@
 """The binary convolution: a stage that reads one feature-map buffer and writes the other."""
 
-from amaranth import Module, Mux, Signal, Value
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import exact_log2
 
 from overlays.gateware.config import QUARTERS, TAPS, UNIT
 from overlays.gateware.decision import Decision
@@ -12,7 +11,7 @@ from overlays.gateware.raster import Raster
 from overlays.gateware.reducer import Reducer
 from overlays.gateware.thresholds import Thresholds
 from overlays.gateware.weights import PASSES, Weights
-from overlays.gateware.window import Window
+from overlays.gateware.window import BLOCK, Window
 
 
 class BinConv(wiring.Component):
@@ -31,15 +30,20 @@ class BinConv(wiring.Component):
 
     With its parameters there in time (reducers * 9 units a pass), a layer takes, from the first
     window on, images * passes times height * width cycles; PAD_ONE: (height + 1) * (width + 1).
-    Before that come START_LATENCY and the longer of a row and the thresholds with one pass of
-    weights, after the last window FINISH_LATENCY.
+    Before that come START_LATENCY and the longer of a row and LOAD_LATENCY with the thresholds and
+    one pass of weights, after the last window FINISH_LATENCY.
 
     Cost with 8 reducers: 21,500 LUT (6,850 of them memory), 21,200 flip-flops, 8 RAMB18.
     """
 
-    START_LATENCY = 3 + Window.LATENCY
+    SETTLING = 5
+    """From `start` to that of the blocks."""
+    START_LATENCY = SETTLING + 1 + Window.LATENCY
     """From `start` to the window of the raster's first step."""
-    FINISH_LATENCY = Reducer.LATENCY + 5 + MERGE_CYCLES
+    LOAD_LATENCY = (Thresholds.START_CYCLES + Weights.START_CYCLES + Weights.LOADED_LATENCY
+                    + Raster.READY_LATENCY)
+    """Cycles without a unit before a pass of weights is used."""
+    FINISH_LATENCY = Reducer.LATENCY + 6 + MERGE_CYCLES
     """From the last window to `done`."""
 
     def __init__(self, reducers: int) -> None:
@@ -60,16 +64,19 @@ class BinConv(wiring.Component):
         m.submodules.decision = decision = Decision(self.reducers, Reducer.LATENCY)
         shape = self.stage.shape
 
-        # What follows from the shape settles in the two cycles before the blocks start.
-        blocks, spread, out_spread = Signal(4), Signal(2), Signal(2)
-        passes = Signal(10)
-        settling = Signal()
+        # What follows from the shape settles, here and in the blocks, before they start.
+        own = {"reset_less": True, "attrs": {"keep": 1}}
+        blocks, out_blocks = Signal(4, **own), Signal(4, **own)
+        spread, out_spread = Signal(2, **own), Signal(2, **own)
+        passes = Signal(10, **own)
+        settling = Signal(self.SETTLING - 1)
         m.d.sync += [
-            blocks.eq(shape.channels // 64),
-            spread.eq(_spread(shape.channels)),
-            out_spread.eq(_spread(shape.outputs)),
-            passes.eq((shape.outputs << spread) >> exact_log2(self.reducers)),
-            settling.eq(self.stage.start),
+            blocks.eq(shape.channels // BLOCK),
+            out_blocks.eq(shape.outputs // BLOCK),
+            spread.eq(_spread(blocks)),
+            out_spread.eq(_spread(out_blocks)),
+            passes.eq((out_blocks << spread) * (BLOCK // self.reducers)),
+            settling.eq(Cat(self.stage.start, settling)),
         ]
         for block in (raster, thresholds, weights, decision):
             m.d.comb += block.spread.eq(spread)
@@ -77,11 +84,11 @@ class BinConv(wiring.Component):
             m.d.comb += block.passes.eq(passes)
         for block in (raster, thresholds, decision):
             start = Signal(attrs={"keep": 1})
-            m.d.sync += start.eq(settling)
+            m.d.sync += start.eq(settling[-1])
             m.d.comb += block.start.eq(start)
         m.d.comb += [
             raster.shape.eq(shape),
-            thresholds.outputs.eq(shape.outputs),
+            thresholds.outputs.eq(out_blocks * BLOCK),
             weights.start.eq(thresholds.done),
             window.spread.eq(spread), window.blocks.eq(blocks),
             decision.out_spread.eq(out_spread), decision.blocks.eq(blocks),
@@ -107,11 +114,11 @@ class BinConv(wiring.Component):
         ]
 
         # Lanes.
-        slot = Signal(range(PASSES))
+        slot = Signal(range(PASSES), reset_less=True)
         m.d.comb += weights.slot.eq(slot)
         with m.If(window.pass_end_early):
             m.d.sync += slot.eq(slot + 1)
-        with m.If(settling):
+        with m.If(settling[-1]):
             m.d.sync += slot.eq(0)
         m.d.comb += [
             weights.release.eq(window.centre.valid & window.centre.pass_end),
@@ -139,6 +146,6 @@ class BinConv(wiring.Component):
         return m
 
 
-def _spread(channels: Value) -> Value:
+def _spread(blocks: Value) -> Value:
     """log2 of the 128-bit quarters that a pixel of so many channels takes in a buffer."""
-    return Mux(channels <= 128, 0, Mux(channels <= 256, 1, 2))
+    return Mux(blocks.matches(1, 2), 0, Mux(blocks.matches(3, 4), 1, 2))

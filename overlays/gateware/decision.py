@@ -2,15 +2,15 @@
 
 from typing import List, Tuple
 
-from amaranth import Cat, Module, Mux, Signal, Value, signed
+from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from overlays.gateware.config import MAX_CHANNELS, MAX_SIDE, QUARTERS, ROW, TAPS, UNIT
+from overlays.gateware.config import MAX_CHANNELS, MAX_SIDE, QUARTERS, TAPS, UNIT
 from overlays.gateware.interfaces import MERGE_CYCLES, WRITE_BITS, FmapWrite
-from overlays.gateware.raster import Centre
+from overlays.gateware.raster import Centre, next_quarter
 from overlays.gateware.thresholds import Threshold, Thresholds, threshold_depth
 
 SPREADS = range(QUARTERS.bit_length())
@@ -26,7 +26,7 @@ class Decision(wiring.Component):
 
     Ports
     -----
-    start : pulse; the inputs up to `pool` are right from then on
+    start : pulse; the inputs up to `pool` are right since the cycle before
     spread : log2 of the reducers that an output takes, 0 to 2
     out_spread : log2 of the quarters of an output pixel
     blocks : 64-channel blocks of an input pixel, 1 to 8
@@ -38,13 +38,13 @@ class Decision(wiring.Component):
     write : LATENCY cycles after valid and centre
     done : MERGE_CYCLES after the last write
 
-    Cost: 430 LUT, 530 flip-flops for 8 reducers.
+    Cost: 330 LUT, 540 flip-flops for 8 reducers.
     """
 
     def __init__(self, reducers: int, mismatch_latency: int) -> None:
         self.reducers = reducers
         self.mismatch_latency = mismatch_latency
-        self.latency = mismatch_latency + 5
+        self.latency = mismatch_latency + 6
         super().__init__({
             "start": In(1),
             "spread": In(2),
@@ -68,9 +68,7 @@ class Decision(wiring.Component):
         compared = summed + 1
         centres = [self.centre]
         for age in range(1, compared + 2):
-            later = Signal(Centre, name=f"centre_{age}")
-            m.d.sync += later.eq(centres[-1])
-            centres.append(later)
+            centres.append(_later(m, centres[-1], f"centre_{age}"))
         limits, flips = self._limits(m, summed, centres)
         reached = self._compare(m, limits)
         flips = _delayed(m, flips, compared - summed)
@@ -85,21 +83,30 @@ class Decision(wiring.Component):
                 with m.Case(spread):
                     m.d.sync += [packed.eq(Cat(reached[::1 << spread])),
                                  flip.eq(Cat(flips[::1 << spread]))]
-        emit, bits = self._pool(m, packed, centres[-1])
-        self._write(m, emit, ~(bits ^ flip), centres[-1])
+        emits, pooled = self._pool(m, packed, centres[-1])
+        emit, bits = Signal(), Signal(self.reducers, reset_less=True)
+        m.d.sync += [emit.eq(emits), bits.eq(~(pooled ^ flip))]
+        self._write(m, emit, bits, _later(m, centres[-1], "written"))
         return m
 
     def _limits(self, m: Module, age: int, centres: List[data.View]) -> Tuple[List[Value], Value]:
         """The most mismatches with which each sum reaches its threshold; the flips; at `age`."""
-        rows, every = Signal(5, reset_less=True), Signal(7, reset_less=True)
-        blocks, valid = self.blocks, self.valid
-        sides = Signal(2, reset_less=True)
+        own = {"reset_less": True, "attrs": {"keep": 1}}
+        blocks, blocks_3 = Signal(4, **own), Signal(5, **own)
+        m.d.sync += [blocks.eq(self.blocks), blocks_3.eq(self.blocks + (self.blocks << 1))]
+        # One, two or three rows of as many columns are valid, never none.
+        above, below = self.valid[1], self.valid[7]
+        left, right = self.valid[3], self.valid[5]
+        rows, rows_1, rows_3, every = (Signal(bits, name=name, reset_less=True) for name, bits in (
+            ("rows", 5), ("rows_1", 5), ("rows_3", 7), ("every", 7)))
+        side, sides = (Signal(2, name=name, reset_less=True) for name in ("side", "sides"))
         m.d.sync += [
-            rows.eq(blocks * (1 + valid[1] + valid[7])),
-            sides.eq(valid[3] + valid[5]),
-            every.eq(rows + Mux(sides[0], rows, 0) + Mux(sides[1], rows << 1, 0)),
+            rows.eq(Mux(above & below, blocks_3, Mux(above | below, blocks << 1, blocks))),
+            side.eq(Cat(left | right, left & right)),
+            rows_1.eq(rows), rows_3.eq(rows + (rows << 1)), sides.eq(side),
+            every.eq(Mux(sides[1], rows_3, Mux(sides[0], rows_1 << 1, rows_1))),
         ]
-        every = _delayed(m, every, age - 3)
+        every = _delayed(m, every, age - 4)
 
         index_age = age - 1 - Thresholds.READ_LATENCY
         with m.If(centres[index_age].valid & centres[index_age].pass_end):
@@ -119,13 +126,14 @@ class Decision(wiring.Component):
         """Reached or not, for each reducer's output, from the mismatches 3 cycles ago."""
         counts = list(self.mismatches)
         for spread in SPREADS[1:]:
-            joined = Signal(name=f"joined_{spread}", reset_less=True, attrs={"keep": 1})
-            m.d.sync += joined.eq(self.spread >= spread)
             sums = []
             for r, count in enumerate(counts):
                 total = Signal(11 + spread, name=f"total_{spread}_{r}", reset_less=True)
                 other = 0
                 if r % (1 << spread) == 0:
+                    joined = Signal(name=f"joined_{spread}_{r}", reset_less=True,
+                                    attrs={"keep": 1})
+                    m.d.sync += joined.eq(self.spread[spread - 1:].any())
                     other = Mux(joined, counts[r + (1 << spread - 1)], 0)
                 m.d.sync += total.eq(count + other)
                 sums.append(total)
@@ -136,7 +144,9 @@ class Decision(wiring.Component):
 
     def _pool(self, m: Module, packed: Value, centre: data.View) -> Tuple[Value, Value]:
         """Whether an output pixel is complete, and its bits: any of the 2 x 2, with pooling."""
-        column, odd_row = Signal(range(MAX_SIDE)), Signal()
+        column, odd_row = Signal(range(MAX_SIDE), reset_less=True), Signal(reset_less=True)
+        pool = Signal(reset_less=True, attrs={"keep": 1})
+        m.d.sync += pool.eq(self.pool)
         with m.If(centre.valid):
             m.d.sync += column.eq(column + 1)
             with m.If(centre.row_end):
@@ -155,42 +165,59 @@ class Decision(wiring.Component):
             into.addr.eq(column >> 1), into.data.eq(pair),
             outof.addr.eq(column >> 1),
         ]
-        return (centre.valid & (~self.pool | (column[0] & odd_row)),
-                Mux(self.pool, pair | outof.data, packed))
+        return (centre.valid & (~pool | (column[0] & odd_row)),
+                Mux(pool, pair | outof.data, packed))
 
     def _write(self, m: Module, emit: Value, bits: Value, centre: data.View) -> None:
         """Pixel after pixel, each image from a row of its own, a pass beside the one before."""
-        pixel = Signal(26)     # bit address, without the channel
-        channel = Signal(range(MAX_CHANNELS))
-        remaining = Signal(10)
+        own = {"reset_less": True, "attrs": {"keep": 1}}
+        row, quarter = Signal(16, reset_less=True), Signal(2, reset_less=True)
+        channel = Signal(range(MAX_CHANNELS), reset_less=True)
+        remaining, is_last = Signal(10, reset_less=True), Signal(reset_less=True)
         last = Signal(MERGE_CYCLES + 1)
-        size = Signal(range(WRITE_BITS.bit_length()))
-        m.d.comb += size.eq(exact_log2(self.reducers) - self.spread)
+        # What follows from the shape: log2 of the outputs of a pass, these, quarters of a pixel.
+        size, outputs, stride = (Signal(range(WRITE_BITS.bit_length()), **own),
+                                 Signal(self.reducers.bit_length(), **own), Signal(3, **own))
+        m.d.sync += [
+            size.eq(exact_log2(self.reducers) - self.spread),
+            outputs.eq(self.reducers >> self.spread),
+            stride.eq(1 << self.out_spread),
+            is_last.eq(remaining == 1),  # a pass takes longer than this
+        ]
         image_ends = centre.row_end & centre.image_end
         pass_ends = image_ends & centre.pass_end
         m.d.sync += [
             self.write.enable.eq(emit),
-            self.write.address.eq(pixel | channel),
+            self.write.address.eq(Cat(Const(0, exact_log2(UNIT)), quarter, row) | channel),
             self.write.size.eq(size),
             self.write.bits.eq(bits),
-            last.eq(Cat(emit & pass_ends & (remaining == 1), last)),
+            last.eq(Cat(emit & pass_ends & is_last, last)),
         ]
         m.d.comb += self.done.eq(last[-1])
+        after, full = next_quarter(quarter, stride)
         with m.If(emit):
-            m.d.sync += pixel.eq(pixel + (UNIT << self.out_spread))
-            with m.If(image_ends):
-                m.d.sync += pixel.eq(((pixel // ROW) + 1) * ROW)
+            m.d.sync += quarter.eq(after)
+            with m.If(full | image_ends):
+                m.d.sync += [quarter.eq(0), row.eq(row + 1)]
             with m.If(pass_ends):
-                m.d.sync += [pixel.eq(0), channel.eq(channel + (1 << size)),
+                m.d.sync += [row.eq(0), channel.eq(channel + outputs),
                              remaining.eq(remaining - 1)]
         with m.If(self.start):
-            m.d.sync += [pixel.eq(0), channel.eq(0), remaining.eq(self.passes)]
+            m.d.sync += [row.eq(0), quarter.eq(0), channel.eq(0), remaining.eq(self.passes)]
+
+
+def _later(m: Module, centre: data.View, name: str) -> data.View:
+    """`centre` a cycle later; only `valid` needs a reset."""
+    later, valid = Signal(Centre, name=name, reset_less=True), Signal(name=f"{name}_valid")
+    m.d.sync += [later.eq(centre), valid.eq(centre.valid)]
+    return data.View(Centre, Cat(valid, later.as_value()[1:]))
 
 
 def _delayed(m: Module, value: Value, cycles: int) -> Value:
-    """`value` some cycles later."""
-    for _ in range(cycles):
-        later = Signal(len(value), reset_less=True)
+    """`value` some cycles later; the last register is no part of a slow shift register."""
+    for cycle in range(cycles):
+        keep = {"keep": 1} if cycle == cycles - 1 else {}
+        later = Signal(len(value), reset_less=True, attrs=keep)
         m.d.sync += later.eq(value)
         value = later
     return value

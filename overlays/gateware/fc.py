@@ -6,9 +6,9 @@ from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from overlays.gateware import fc_lanes, fc_shape
-from overlays.gateware.config import MAX_FC_INPUTS, UNIT, WORD
-from overlays.gateware.fc_lanes import CHUNKS, FcLanes
+from overlays.gateware import fc_lanes, fc_loader, fc_shape
+from overlays.gateware.config import MAX_FC_INPUTS, QUARTERS, WORD
+from overlays.gateware.fc_lanes import CHUNKS, FcLanes, register
 from overlays.gateware.fc_loader import FcLoader
 from overlays.gateware.fc_shape import WORDS, FcShape
 from overlays.gateware.interfaces import (
@@ -17,6 +17,7 @@ from overlays.gateware.interfaces import (
     FmapRead,
     FmapWrite,
     Stage,
+    StageShape,
     SumsWrite,
     Units,
 )
@@ -25,11 +26,14 @@ COUNTED = FMAP_READ_LATENCY + fc_lanes.LATENCY
 ADDED = COUNTED + 3
 LATENCY = ADDED + 3
 """From the address of an image's last row to the write of its bit or sum."""
-BEGIN = fc_shape.LATENCY + 1
+BEGIN = fc_shape.LATENCY + fc_loader.FIRST - 1
 """From start to the cycle that takes the first unit."""
+ISSUE = fc_loader.AVAILABLE + 1
+"""From a chunk's last unit to the address of the first row that meets it."""
 THRESHOLD_READ = 3
 """Block RAM, its output register, the choice of one of four."""
 THRESHOLD_BITS = 17
+MAX_TARGET_ROWS = 16
 
 Slots = List[data.View]
 
@@ -40,13 +44,13 @@ class Fc(wiring.Component):
     Order: for each output, each chunk of its weights (a row of 512), each image.  A chunk takes
     max(4, images) cycles, as its 4 units do; an output of BIN_FC at least MERGE_CYCLES.
 
-    Timing: the first unit is taken BEGIN cycles after `start`; a chunk begins a cycle after its
-    last unit came or when the chunk before is through; a result is written LATENCY cycles after
+    Timing: the first unit is taken BEGIN cycles after `start`; a chunk begins ISSUE cycles after
+    its last unit came or when the chunk before is through; a result is written LATENCY cycles after
     the address of its last row; `done` comes MERGE_CYCLES after the last write, and not before
     the stream's padding is gone.
 
-    Cost, 8 images: 1,180 LUT, 380 LUT as RAM, 1,490 FF, 4 RAMB36 (the thresholds).  The longest
-    path between registers adds a row's count to what a LUTRAM has of its image (14 bits).
+    Cost, 8 images: 1,060 LUT, 370 LUT as RAM, 1,850 FF, 4 RAMB36 (the thresholds).  Between
+    registers lie two lookup tables, or a carry chain (14 bits for an image's sum) and one.
 
     Ports
     -----
@@ -64,143 +68,175 @@ class Fc(wiring.Component):
         self._images = images
         # What goes with a row through the pipeline.
         self._slot = data.StructLayout({
-            "image": range(images), "first": 1, "last": 1, "output_end": 1, "layer_end": 1,
-            "place": range(CHUNKS)})
+            "image": range(images), "first": 1, "last": 1, "output_end": 1, "layer_end": 1})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        # What comes from afar meets a register first.
+        asked = Signal(StageShape, reset_less=True, attrs={"keep": 1})
+        m.d.sync += [asked[name].eq(self.stage.shape[name]) for name in (
+            "height", "width", "channels", "outputs", "images", "last")]
+        start = Signal(fc_shape.LATENCY, attrs={"keep": 1})
+        m.d.sync += start.eq(Cat(self.stage.start, start[:-1]))
         m.submodules.shape = shape = FcShape()
         m.submodules.loader = loader = FcLoader()
-        start = Signal(fc_shape.LATENCY)
-        m.d.sync += start.eq(Cat(self.stage.start, start[:-1]))
         m.d.comb += [
-            shape.shape.eq(self.stage.shape),
-            loader.start.eq(start[-1]),
-            loader.outputs.eq(self.stage.shape.outputs),
-            loader.last.eq(self.stage.shape.last),
+            shape.shape.eq(asked),
+            loader.start.eq(start[-2]),
+            loader.outputs.eq(asked.outputs),
+            loader.last.eq(asked.last),
             loader.chunks.eq(shape.chunks),
         ]
         wiring.connect(m, wiring.flipped(self.units), loader.units)
-        slots, live = self._delay(m, *self._read(m, shape, loader))
-        count = self._count(m, shape, loader, slots)
-        self._write(m, shape, loader, slots, live, count)
+        # With the controls that the RAMs' own registers have.
+        unit = register(m, "unit", register(m, "payload", self.units.payload, keep=True),
+                        keep=True)
+        slots, live, place = self._read(m, asked, shape, loader, start[-1])
+        count = self._count(m, shape, loader, unit, slots, place)
+        self._write(m, asked, shape, loader, unit, start[-1], slots, live, count)
         return m
 
-    def _read(self, m: Module, shape: FcShape, loader: FcLoader) -> Tuple[data.View, Signal]:
-        """A row's address a cycle while there are weights: its slot, and that there is one."""
-        asked = self.stage.shape
-        slot, issue = Signal(self._slot), Signal()
-        running, image, chunk, output = Signal(), Signal(range(self._images)), Signal(6), Signal(14)
-        row, place, gap = Signal(16), Signal(range(CHUNKS)), Signal(range(MERGE_CYCLES))
-        last_image, early = Signal(), Signal()
-        m.d.comb += [
-            early.eq((gap != 0) & slot.first & ~asked.last),
-            issue.eq(running & ((image != 0) | (loader.available & ~early))),
-            last_image.eq(image == asked.images - 1),
-            slot.image.eq(image),
-            slot.first.eq(chunk == 0),
-            slot.last.eq(chunk == shape.chunks - 1),
-            slot.output_end.eq(slot.last & last_image),
-            slot.layer_end.eq(slot.output_end & (output == asked.outputs - 1)),
-            slot.place.eq(place),
-            loader.release.eq(issue & last_image),
-            self.source.address.eq(row),
-            self.stage.busy.eq(issue),
-            self.stage.waiting.eq(running & (image == 0) & ~loader.available),
-        ]
-        with m.If(gap != 0):
-            m.d.sync += gap.eq(gap - 1)
-        with m.If(issue):
-            m.d.sync += [image.eq(image + 1), row.eq(row + shape.chunks)]
-            with m.If(slot.first & (image == 0)):
-                m.d.sync += gap.eq(MERGE_CYCLES - 1)
-            with m.If(last_image):
-                m.d.sync += [image.eq(0), place.eq(place + 1), row.eq(chunk + 1),
-                             chunk.eq(chunk + 1)]
-                with m.If(slot.last):
-                    m.d.sync += [row.eq(0), chunk.eq(0), output.eq(output + 1)]
-            with m.If(slot.layer_end):
-                m.d.sync += running.eq(0)
-        with m.If(loader.start):
-            m.d.sync += [running.eq(1), image.eq(0), chunk.eq(0), output.eq(0), row.eq(0),
-                         place.eq(0), gap.eq(0)]
-        return slot, issue
+    def _read(self, m: Module, asked: data.View, shape: FcShape, loader: FcLoader,
+              start: Signal) -> Tuple[Slots, List[Signal], Signal]:
+        """A row's address a cycle while there are weights.
 
-    def _delay(self, m: Module, slot: data.View, issue: Signal) -> Tuple[Slots, List[Signal]]:
-        """The slot after 0, 1, 2... cycles; and whether it is one, which a reset clears."""
+        Its slot after 0, 1, 2... cycles; whether it is one, which a reset clears; and the place of
+        the weights that it meets.  A chunk takes 4 cycles at least, so that the registers that say
+        what the next one is have settled when it begins.
+        """
+        images = asked.images[:self._images.bit_length()]
+        chunk_bits, beat = range(CHUNKS), Signal(range(max(self._images, MERGE_CYCLES)))
+        # The chunk that is read: its number, whether it is an output's first or last one, and
+        # whether it belongs to the last output; and the same of the one after it.
+        chunk, following = Signal(chunk_bits), Signal(chunk_bits, reset_less=True)
+        first, last, next_last = Signal(), Signal(init=1), Signal(reset_less=True)
+        final, next_final, left = Signal(), Signal(reset_less=True), Signal(14, reset_less=True)
+        limit, single = Signal(chunk_bits, reset_less=True), Signal(reset_less=True)
+        place = Signal(chunk_bits, init=CHUNKS - 1)
+        m.d.sync += [
+            single.eq(shape.chunks == 1), limit.eq(shape.chunks - 2),
+            following.eq(Mux(last, 0, chunk + 1)),
+            next_last.eq(Mux(last, single, chunk == limit)),
+            next_final.eq(Mux(last, left == 1, final)),
+        ]
+        # An image a beat; the beats without one are the time that a chunk's units take, and
+        # MERGE_CYCLES where it is an output's only one.
+        issue, free, begin = Signal(), Signal(init=1), Signal()
+        last_image, pauses, alone = (Signal(name=name, reset_less=True)
+                                     for name in ("last_image", "pauses", "alone"))
+        image_limit, beats, beat_limit = (
+            Signal(range(max(self._images, MERGE_CYCLES) + 1), name=name, reset_less=True)
+            for name in ("image_limit", "beats", "beat_limit"))
+        least, running = Mux(pauses, MERGE_CYCLES, QUARTERS), Signal()
+        m.d.sync += [
+            pauses.eq(single & ~asked.last), beats.eq(Mux(images > least, images, least)),
+            beat_limit.eq(beats - 2), image_limit.eq(images - 2), alone.eq(images == 1),
+            beat.eq(Mux(begin, 0, beat + 1)),
+            free.eq(~begin & (free | (beat == beat_limit))),
+            last_image.eq(Mux(begin, alone, beat == image_limit)),
+            issue.eq(begin | issue & ~last_image),
+        ]
+        m.d.comb += [begin.eq(free & loader.available), loader.take.eq(begin)]
+        row = Signal(range(self._images * CHUNKS), reset_less=True)
+        m.d.sync += row.eq(Mux(begin, following, row + shape.chunks))
+        with m.If(begin):
+            m.d.sync += [chunk.eq(following), first.eq(last), last.eq(next_last),
+                         final.eq(next_final), place.eq(place + 1)]
+            with m.If(last):
+                m.d.sync += left.eq(left - 1)
+        with m.If(start):
+            m.d.sync += left.eq(asked.outputs)
+        # `left` counts the outputs after this one.
+        m.d.sync += running.eq(start | running & ~(begin & next_last & next_final))
+
+        waiting = Signal()
+        m.d.sync += waiting.eq(running & ~loader.available & ~(issue & ~last_image))
+        m.d.comb += [self.source.address.eq(row), self.stage.busy.eq(issue),
+                     self.stage.waiting.eq(waiting)]
+        slot = Signal(self._slot)
+        m.d.comb += [
+            slot.image.eq(beat), slot.first.eq(first), slot.last.eq(last),
+            slot.output_end.eq(last & last_image), slot.layer_end.eq(last & last_image & final),
+        ]
         slots, live = [slot], [issue]
         for age in range(1, LATENCY):
-            later = Signal(self._slot, name=f"slot{age}", reset_less=True)
+            # kept, as a shift register's output comes late
+            later = Signal(self._slot, name=f"slot{age}", reset_less=True, attrs={"keep": 1})
             valid = Signal(name=f"live{age}")
             m.d.sync += [later.eq(slots[-1]), valid.eq(live[-1])]
             slots.append(later)
             live.append(valid)
-        return slots, live
+        for age in range(1, FMAP_READ_LATENCY):
+            place = register(m, f"place{age}", place, keep=True)
+        return slots, live, place
 
-    def _count(self, m: Module, shape: FcShape, loader: FcLoader, slots: Slots) -> Signal:
+    def _count(self, m: Module, shape: FcShape, loader: FcLoader, unit: Signal, slots: Slots,
+               place: Signal) -> Signal:
         """Mismatches of a row in the words that the map owns."""
-        late = Signal(UNIT, reset_less=True)
-        m.d.sync += late.eq(self.units.payload)
-        owned = Mux(slots[COUNTED].last, shape.owned_last, shape.owned)
+        owned = Mux(slots[COUNTED - 2].last, shape.owned_last, shape.owned)
         counts = []
         for word in range(WORDS):
             m.submodules[f"lanes{word}"] = lanes = FcLanes()
             m.d.comb += [
                 lanes.write.eq(loader.write[word // 2]),
                 lanes.write_place.eq(loader.write_place),
-                lanes.weights.eq(late.word_select(word % 2, WORD)),
-                lanes.place.eq(slots[FMAP_READ_LATENCY - 1].place),
+                lanes.weights.eq(unit.word_select(word % 2, WORD)),
+                lanes.place.eq(place),
                 lanes.row.eq(self.source.data.word_select(word, WORD)),
+                lanes.owned.eq(owned[word]),
             ]
-            counts.append(Mux(owned[word], lanes.count, 0))
+            counts.append(lanes.count)
         while len(counts) > 1:
-            sums = [Signal(len(counts[0]) + 1, name=f"counts{len(counts)}_{i}", reset_less=True)
-                    for i in range(len(counts) // 2)]
-            m.d.sync += [total.eq(counts[2 * i] + counts[2 * i + 1])
-                         for i, total in enumerate(sums)]
-            counts = sums
+            counts = [register(m, f"counts{len(counts)}_{i}", counts[i] + counts[i + 1])
+                      for i in range(0, len(counts), 2)]
         return counts[0]
 
-    def _write(self, m: Module, shape: FcShape, loader: FcLoader, slots: Slots,
-               live: List[Signal], count: Signal) -> None:
+    def _write(self, m: Module, asked: data.View, shape: FcShape, loader: FcLoader, unit: Signal,
+               start: Signal, slots: Slots, live: List[Signal], count: Signal) -> None:
         """Add up an image's chunks, compare, write."""
         m.submodules.totals = totals = memory.Memory(
             shape=range(MAX_FC_INPUTS + 1), depth=self._images, init=[],
             attrs={"ram_style": "distributed"})
-        before, after = totals.read_port(domain="comb"), totals.write_port()
-        total = Signal(range(MAX_FC_INPUTS + 1), reset_less=True)
+        read, save = totals.read_port(domain="comb"), totals.write_port()
+        early, late = slots[ADDED - 1], slots[ADDED + 1]
+        before = register(m, "before", Mux(early.first, 0, read.data))
+        total = register(m, "total", (before + count)[:len(before)])
         result = Signal(signed(16), reset_less=True)
+        # An image comes again after 4 cycles at least; its total is back after 3.
         m.d.comb += [
-            before.addr.eq(slots[ADDED].image),
-            after.addr.eq(slots[ADDED].image),
-            after.en.eq(live[ADDED]),
-            after.data.eq(Mux(slots[ADDED].first, 0, before.data) + count),
+            read.addr.eq(early.image),
+            save.addr.eq(late.image), save.en.eq(live[ADDED + 1]), save.data.eq(total),
         ]
-        m.d.sync += [total.eq(after.data), result.eq(shape.inputs - (total << 1))]
+        m.d.sync += result.eq(shape.inputs - (total << 1))
 
-        output, threshold = self._threshold(m, loader, slots, live)
-        final, base = slots[LATENCY - 1], Signal(12)
-        done = Signal()
+        outputs, threshold = self._threshold(m, loader, unit, start, slots, live)
+        final, ending = slots[LATENCY - 1], slots[LATENCY - 2]
+        output, done = outputs[-1], Signal()
         m.d.comb += done.eq(live[LATENCY - 1] & final.last)
-        with m.If(done):
-            m.d.sync += base.eq(Mux(final.output_end, 0, base + shape.target_rows))
-        m.d.sync += [
-            self.write.enable.eq(done & ~self.stage.shape.last),
-            self.write.address.eq((base << 9) + output),
-            self.write.bits.eq(~((result >= threshold[:16].as_signed()) ^ threshold[16])),
-            self.sums.enable.eq(done & self.stage.shape.last),
-            self.sums.image.eq(final.image),
-            self.sums.index.eq(output),
-            self.sums.sum.eq(result),
+        row = Signal(range(self._images * MAX_TARGET_ROWS), reset_less=True)
+        with m.If(live[LATENCY - 2] & ending.last):
+            m.d.sync += row.eq(Mux(ending.image == 0, outputs[-2][9:], row + shape.target_rows))
+        m.d.sync += [self.write.enable.eq(done & ~asked.last),
+                     self.sums.enable.eq(done & asked.last)]
+        reached = (result >= threshold[:16].as_signed()) ^ threshold[16]
+        m.d.comb += [
+            self.write.address.eq(register(m, "address", Cat(output[:9], row))),
+            self.write.bits.eq(register(m, "bit", ~reached)),
+            self.sums.image.eq(register(m, "image", final.image)),
+            self.sums.index.eq(register(m, "index", output[:6])),
+            self.sums.sum.eq(register(m, "sum", result)),
         ]
-        ends, drained = Signal(MERGE_CYCLES + 1), Signal()
+        ends, drained, through = Signal(MERGE_CYCLES), Signal(), Signal()
+        m.d.comb += through.eq(drained | ends[-1])
         m.d.sync += [ends.eq(Cat(done & final.layer_end, ends[:-1])),
-                     drained.eq((drained | ends[-1]) & ~loader.idle)]
-        m.d.comb += self.stage.done.eq((drained | ends[-1]) & loader.idle)
+                     drained.eq(through & ~loader.idle),
+                     self.stage.done.eq(through & loader.idle)]
 
-    def _threshold(self, m: Module, loader: FcLoader, slots: Slots,
-                   live: List[Signal]) -> Tuple[Signal, Signal]:
-        """Number and threshold of the output that the slot of age LATENCY - 1 belongs to."""
+    def _threshold(self, m: Module, loader: FcLoader, unit: Signal, start: Signal, slots: Slots,
+                   live: List[Signal]) -> Tuple[List[Signal], Signal]:
+        """Threshold of the output that the slot of age LATENCY - 1 belongs to, and its number,
+        THRESHOLD_READ cycles before to then.
+        """
         m.submodules.thresholds = ram = memory.Memory(
             shape=4 * THRESHOLD_BITS, depth=MAX_FC_INPUTS // 4, init=[],
             attrs={"ram_style": "block"})
@@ -209,23 +245,17 @@ class Fc(wiring.Component):
         outputs = [Signal(13, name=f"output{i}", reset_less=True)
                    for i in range(THRESHOLD_READ + 1)]
         # Counted early enough for the threshold to be there when the sum is.
-        with m.If(loader.start):
+        with m.If(start):
             m.d.sync += outputs[0].eq(0)
         with m.Elif(live[age] & slots[age].output_end):
             m.d.sync += outputs[0].eq(outputs[0] + 1)
-        row = Signal(4 * THRESHOLD_BITS, reset_less=True)
-        threshold = Signal(THRESHOLD_BITS, reset_less=True)
+        m.d.sync += [later.eq(now) for now, later in zip(outputs, outputs[1:])]
         m.d.comb += [
-            write.en.eq(loader.write_threshold),
-            write.addr.eq(loader.threshold_place),
-            write.data.eq(Cat(self.units.payload[32 * i:32 * i + THRESHOLD_BITS]
-                              for i in range(4))),
+            write.en.eq(register(m, "write_threshold", loader.write_threshold, keep=True)),
+            write.addr.eq(register(m, "threshold_place", loader.threshold_place, keep=True)),
+            write.data.eq(Cat(unit[32 * i:32 * i + THRESHOLD_BITS] for i in range(4))),
             read.addr.eq(outputs[0] >> 2),
         ]
-        m.d.sync += [later.eq(now) for now, later in zip(outputs, outputs[1:])]
-        m.d.sync += row.eq(read.data)
-        with m.Switch(outputs[2][:2]):
-            for i in range(4):
-                with m.Case(i):
-                    m.d.sync += threshold.eq(row[THRESHOLD_BITS * i:THRESHOLD_BITS * (i + 1)])
-        return outputs[-1], threshold
+        row = register(m, "thresholds_row", read.data)
+        return outputs, register(
+            m, "threshold", row.word_select(outputs[2][:2], THRESHOLD_BITS))

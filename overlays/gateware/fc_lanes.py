@@ -27,7 +27,8 @@ class FcLanes(wiring.Component):
     weights : the word
     place : which weights the row of the next cycle meets
     row : a word of a row
-    count : mismatches, LATENCY cycles after `row`
+    owned : the word belongs to the map, LATENCY - 2 cycles after `row`
+    count : mismatches, 0 in a word that doesn't; LATENCY cycles after `row`
     """
 
     write: In(1)
@@ -35,15 +36,15 @@ class FcLanes(wiring.Component):
     weights: In(WORD)
     place: In(range(CHUNKS))
     row: In(WORD)
+    owned: In(1)
     count: Out(7)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         # Copies of the addresses for these 44 lookup tables of RAM alone.
-        enable, address, place = Signal(attrs={"keep": 1}), *(
-            Signal(range(CHUNKS), name=name, reset_less=True, attrs={"keep": 1})
-            for name in ("write_address", "read_address"))
-        m.d.sync += [enable.eq(self.write), address.eq(self.write_place), place.eq(self.place)]
+        enable = register(m, "enable", self.write, keep=True)
+        address = register(m, "write_address", self.write_place, keep=True)
+        place = register(m, "read_address", self.place, keep=True)
         m.submodules.ram = ram = memory.Memory(shape=WORD, depth=CHUNKS, init=[],
                                                attrs={"ram_style": "distributed"})
         write, read = ram.write_port(), ram.read_port(domain="comb")
@@ -52,22 +53,26 @@ class FcLanes(wiring.Component):
 
         differ = list(self.row ^ read.data)
         counts = [_full_adder(*differ[i:i + 3]) for i in range(0, WORD - 1, 3)]
-        ones = _register(m, "ones", Cat(*(low for low, _ in counts), differ[-1]))
-        twos = _register(m, "twos", Cat(high for _, high in counts))
-        sixths = [(_register(m, f"ones{i}", _count6(list(ones[i:i + 6]))),
-                   _register(m, f"twos{i}", _count6(list(twos[i:i + 6]))))
+        ones = register(m, "ones", Cat(*(low for low, _ in counts), differ[-1]))
+        twos = register(m, "twos", Cat(high for _, high in counts))
+        sixths = [(register(m, f"ones{i}", _count6(list(ones[i:i + 6]))),
+                   register(m, f"twos{i}", _count6(list(twos[i:i + 6]))))
                   for i in range(0, len(ones), 6)]
-        sums = [_register(m, f"sum{i}", low + (high << 1))
+        sums = [register(m, f"sum{i}", low + (high << 1))
                 for i, (low, high) in enumerate(sixths)]
-        pairs = [_register(m, f"pair{i}", sums[i] + sums[i + 1]) for i in (0, 2)]
-        m.d.sync += self.count.eq(pairs[0] + pairs[1])
+        pairs = [register(m, f"pair{i}", sums[i] + sums[i + 1]) for i in (0, 2)]
+        # The flip-flops' reset takes a foreign word's count away.
+        foreign = register(m, "foreign", ~self.owned, keep=True)
+        m.d.comb += self.count.eq(
+            register(m, "counted", Mux(foreign, 0, pairs[0] + pairs[1])))
         return m
 
 
-def _register(m: Module, name: str, value: Value) -> Signal:
-    register = Signal(len(value), name=name, reset_less=True)
-    m.d.sync += register.eq(value)
-    return register
+def register(m: Module, name: str, value: Value, keep: bool = False) -> Signal:
+    """Data a cycle later; kept, it is neither merged with an equal one nor in a shift register."""
+    held = Signal(len(value), name=name, reset_less=True, attrs={"keep": 1} if keep else {})
+    m.d.sync += held.eq(value)
+    return held
 
 
 def _full_adder(a: Value, b: Value, c: Value) -> Tuple[Value, Value]:

@@ -1,6 +1,6 @@
 """The parameter stream of a fully connected layer, unit by unit to where each belongs."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import enum, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -8,30 +8,42 @@ from overlays.gateware.config import QUARTERS
 from overlays.gateware.fc_lanes import CHUNKS
 from overlays.gateware.interfaces import Units
 
+ENOUGH = CHUNKS * 3 // 4
+"""Chunks with which the stream stops.  The places left are for the chunk that is on its way then,
+the one that is being read, and one read before it whose last rows are still under way."""
+FIRST = 3
+"""From `start` to the cycle that takes the first unit."""
+AVAILABLE = 2
+"""From a chunk's last unit to `available`."""
+
 
 class Phase(enum.Enum, shape=2):
-    """What the next unit is."""
+    """What the next four units are."""
 
-    IDLE = 0
-    THRESHOLDS = 1
-    WEIGHTS = 2
-    PADDING = 3
+    THRESHOLDS = 0
+    WEIGHTS = 1
+    PADDING = 2
 
 
 class FcLoader(wiring.Component):
     """Thresholds (but for LAST), chunks of four units for each output, four units of padding.
 
-    Padding fills the last burst: a layer of an odd number of chunks has it.  A chunk is available a
-    cycle after its last unit; chunks are kept until they are released, in order.
+    Padding fills the last burst: a layer of an odd number of chunks has it.  Everything comes in
+    fours, and what four units are is found out while the four before them come: only the count to
+    four and `ready` follow a unit at once.
+
+    Timing: one unit a cycle while there is room; what is said of a unit, but for its taking, is
+    said a cycle after it was taken.
 
     Ports
     -----
-    start : begin a layer; `outputs`, `last`, `chunks` (of an output) are stable until its end
+    start : begin a layer; `outputs`, `last`, `chunks` (of an output) are stable from FIRST cycles
+        later (`outputs` and `last` from now) until its end
     units : the stream, ready while there is room
-    write_threshold, threshold_place : this cycle's unit has the thresholds of outputs 4n to 4n + 3
-    write, write_place : this cycle's unit is that quarter of the chunk at that place
-    available : there is a chunk
-    release : the oldest chunk is used up
+    write_threshold, threshold_place : the unit before has the thresholds of outputs 4n to 4n + 3
+    write, write_place : the unit before is that quarter of the chunk at that place
+    available : there is a chunk that nobody took
+    take : the oldest of them is used from now on; the one before it is used up
     idle : every unit of the layer was taken
     """
 
@@ -45,41 +57,63 @@ class FcLoader(wiring.Component):
     write: Out(QUARTERS)
     write_place: Out(range(CHUNKS))
     available: Out(1)
-    release: In(1)
+    take: In(1)
     idle: Out(1)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        phase, unit = Signal(Phase), Signal(11)
-        chunk, output, level = Signal(6), Signal(14), Signal(range(CHUNKS))
-        taken, complete = Signal(), Signal()
-        weights, quarter = phase == Phase.WEIGHTS, unit[:2]
+        start = Signal(attrs={"keep": 1})
+        taken, came = Signal(), Signal()
+        position, quarter = Signal(2), Signal(2, reset_less=True)
+        final, room = Signal(reset_less=True), Signal()
+        going, more = Signal(), Signal()
         m.d.comb += [
-            self.idle.eq(phase == Phase.IDLE),
-            # One place stays free: the chunk released last is still read.
-            self.units.ready.eq(~self.idle & ~(weights & (level == CHUNKS - 1))),
             taken.eq(self.units.valid & self.units.ready),
-            complete.eq(taken & weights & (quarter == QUARTERS - 1)),
-            self.write_threshold.eq(taken & (phase == Phase.THRESHOLDS)),
-            self.threshold_place.eq(unit),
-            self.write.eq((taken & weights) << quarter),
-            self.available.eq(level != 0),
+            more.eq(going & ~(taken & final & position.all())),
+            self.idle.eq(~going),
         ]
-        m.d.sync += level.eq(level + complete - self.release)
-        with m.If(taken):
-            m.d.sync += unit.eq(unit + 1)
-            with m.If((phase == Phase.THRESHOLDS) & (unit == (self.outputs >> 2) - 1)):
-                m.d.sync += [phase.eq(Phase.WEIGHTS), unit.eq(0)]
-            with m.If((phase == Phase.PADDING) & (quarter == QUARTERS - 1)):
-                m.d.sync += phase.eq(Phase.IDLE)
+        m.d.sync += [
+            start.eq(self.start), going.eq(more | start), self.units.ready.eq(more & room),
+            position.eq(position + taken), came.eq(taken), quarter.eq(position),
+        ]
+
+        phase, group = Signal(Phase), Signal(9)
+        left, chunk = Signal(14), Signal(range(CHUNKS))  # outputs, or fours of thresholds; chunks
+        last_left, last_chunk = Signal(reset_less=True), Signal(reset_less=True)
+        limit, padded = Signal.like(chunk, reset_less=True), Signal(reset_less=True)
+        thresholds, weights = phase == Phase.THRESHOLDS, phase == Phase.WEIGHTS
+        through, complete = came & quarter.all(), Signal()
+        # Right two and three cycles after four units came, before the next four have.
+        m.d.sync += [
+            last_left.eq(left == 1), limit.eq(self.chunks - 1), last_chunk.eq(chunk == limit),
+            padded.eq(self.chunks[0] & self.outputs[0]),
+            final.eq(Mux(weights, last_left & last_chunk & ~padded, phase == Phase.PADDING)),
+        ]
+        m.d.comb += [
+            self.write_threshold.eq(came & thresholds),
+            self.threshold_place.eq(Cat(quarter, group)),
+            self.write.eq((came & weights) << quarter),
+            complete.eq(through & weights),
+        ]
+        with m.If(through):
+            m.d.sync += group.eq(group + 1)
+            with m.If(thresholds | last_chunk):
+                m.d.sync += left.eq(left - 1)
+                with m.If(last_left):
+                    m.d.sync += [left.eq(self.outputs),
+                                 phase.eq(Mux(thresholds, Phase.WEIGHTS, Phase.PADDING))]
         with m.If(complete):
-            m.d.sync += [self.write_place.eq(self.write_place + 1), chunk.eq(chunk + 1)]
-            with m.If(chunk == self.chunks - 1):
-                m.d.sync += [chunk.eq(0), output.eq(output + 1)]
-                with m.If(output == self.outputs - 1):
-                    m.d.sync += phase.eq(Mux(self.chunks[0] & self.outputs[0],
-                                             Phase.PADDING, Phase.IDLE))
-        with m.If(self.start):
-            m.d.sync += [phase.eq(Mux(self.last, Phase.WEIGHTS, Phase.THRESHOLDS)), unit.eq(0),
-                         chunk.eq(0), output.eq(0), level.eq(0), self.write_place.eq(0)]
+            m.d.sync += [self.write_place.eq(self.write_place + 1),
+                         chunk.eq(Mux(last_chunk, 0, chunk + 1))]
+        with m.If(start):
+            m.d.sync += [phase.eq(Mux(self.last, Phase.WEIGHTS, Phase.THRESHOLDS)), group.eq(0),
+                         left.eq(Mux(self.last, self.outputs, self.outputs >> 4))]
+
+        level = Signal(range(CHUNKS))
+        with m.If(complete ^ self.take):
+            m.d.sync += level.eq(level + Mux(complete, 1, CHUNKS - 1))
+        m.d.sync += [
+            self.available.eq(complete | Mux(self.take, level[1:].any(), self.available)),
+            room.eq(level < ENOUGH),
+        ]
         return m

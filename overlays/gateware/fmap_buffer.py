@@ -12,21 +12,26 @@ from overlays.gateware.config import ROW, Config
 from overlays.gateware.interfaces import FMAP_READ_LATENCY, MERGE_CYCLES, FmapRead, FmapWrite
 
 BYTES = ROW // 8
+SLICE = 128
+"""Bits of a row that share copies of addresses and controls: eight block RAMs in the full
+configuration, which lie all over the chip."""
+SLICES = ROW // SLICE
+OWN = {"attrs": {"keep": 1}, "reset_less": True}
 
 
 class FmapBuffers(wiring.Component):
     """Buffers A and B, 512 bits a row.
 
-    A row's data follow its address by FMAP_READ_LATENCY cycles: one for the block RAM, one for the
-    register behind the choice of buffer.  A write is in the buffer MERGE_CYCLES after its enable
-    at the latest.
+    A row's data follow its address by FMAP_READ_LATENCY cycles: one for the address's register, one
+    for the block RAM, one for the register behind the choice of buffer.  A write is in the buffer
+    MERGE_CYCLES after its enable at the latest.
 
     Cost in the full configuration: 64 BRAM36.
 
     Attributes
     ----------
     source_b : In(1)
-        The stage reads B and writes A; stable while it runs.
+        The stage reads B and writes A; stable from the cycle before its first address.
     read : In(FmapRead)
         The source's rows.
     write : In(FmapWrite)
@@ -45,23 +50,33 @@ class FmapBuffers(wiring.Component):
         m = Module()
         merge = m.submodules.merge = _Merge()
         wiring.connect(m, wiring.flipped(self.write), merge.write)
-        row = self.read.address[:(self.rows - 1).bit_length()]
-        outputs = []
-        for name, is_source in (("a", ~self.source_b), ("b", self.source_b)):
-            buffer = memory.Memory(shape=ROW, depth=self.rows, init=[])
-            m.submodules[name] = buffer
-            read, write = buffer.read_port(), buffer.write_port(granularity=8)
-            m.d.comb += [
-                read.addr.eq(Mux(is_source, row, merge.old_row)),
-                write.addr.eq(merge.new_row),
-                write.data.eq(merge.new_data.replicate(BYTES // 2)),
-                write.en.eq(Mux(is_source, 0, merge.new_enable)),
-            ]
-            outputs.append(read.data)
-        m.d.sync += self.read.data.eq(Mux(self.source_b, outputs[1], outputs[0]))
-        m.d.comb += [merge.old_a.eq(outputs[0]), merge.old_b.eq(outputs[1]),
-                     merge.target_b.eq(~self.source_b)]
-        assert FMAP_READ_LATENCY == 2
+        bits = (self.rows - 1).bit_length()
+        for number in range(SLICES):
+            source_b = Signal(name=f"source_b{number}", **OWN)
+            m.d.sync += source_b.eq(self.source_b)
+            outputs = []
+            for name, is_source in (("a", ~source_b), ("b", source_b)):
+                buffer = memory.Memory(shape=SLICE, depth=self.rows, init=[])
+                m.submodules[f"{name}{number}"] = buffer
+                read, write = buffer.read_port(), buffer.write_port(granularity=8)
+                own = f"{name}{number}"
+                read_row, write_row = (Signal(bits, name=f"{kind}_row_{own}", **OWN)
+                                       for kind in ("read", "write"))
+                data = Signal(16, name=f"data_{own}", **OWN)
+                enable = Signal(SLICE // 8, name=f"enable_{own}", **OWN)
+                m.d.sync += [
+                    read_row.eq(Mux(is_source, self.read.address, merge.old_row)),
+                    write_row.eq(merge.new_row), data.eq(merge.new_data),
+                    enable.eq(Mux(is_source, 0, merge.new_enable.word_select(number, SLICE // 8))),
+                ]
+                m.d.comb += [read.addr.eq(read_row), write.addr.eq(write_row),
+                             write.data.eq(data.replicate(SLICE // 16)), write.en.eq(enable)]
+                outputs.append(read.data)
+            here = slice(number * SLICE, (number + 1) * SLICE)
+            m.d.sync += self.read.data[here].eq(Mux(source_b, outputs[1], outputs[0]))
+            m.d.comb += [merge.old_a[here].eq(outputs[0]), merge.old_b[here].eq(outputs[1])]
+        m.d.comb += merge.target_b.eq(~self.source_b)
+        assert FMAP_READ_LATENCY == 3
         return m
 
 
@@ -77,37 +92,37 @@ class _Merge(wiring.Component):
     new_data: Out(16)
     new_enable: Out(BYTES)
 
-    LATENCY = 5
-    """Cycles from ``write.enable`` to the write port's enable."""
+    LATENCY = 7
+    """Cycles from ``write.enable`` to the write port's enable, with the slice's register."""
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         assert self.LATENCY < MERGE_CYCLES
-        # 1: the row's address goes to the buffer; 2: its data are there
+        # 1: the row's address is at the block RAM; 2: its data are there
         stages = [self.write]
-        for number in range(1, self.LATENCY):
+        for number in range(1, self.LATENCY - 1):
             held = Signal(FmapWrite.members["address"].shape, name=f"address{number}")
             stage = _Held(m, stages[-1], number, held)
             stages.append(stage)
         m.d.comb += self.old_row.eq(self.write.address[9:])
-        # the old data appear one cycle after the address: with stages[1]
-        byte_index = stages[1].address[3:9]
         groups = []
         for old in (self.old_a, self.old_b):
             bytes_ = [old[8 * n:8 * n + 8] for n in range(BYTES)]
             # 4:1 first, so that a single LUT stands behind the block RAM
             for level in range(3):
                 chosen = []
-                selector = (byte_index if level == 0 else stages[1 + level].address[3:9])[
-                    2 * level:2 * level + 2]
-                for first in range(0, len(bytes_), 4):
-                    four = Cat(*bytes_[first:first + 4])
+                for number in range(len(bytes_) // 4):
+                    if number % SLICES == 0:  # four bytes of eight bits share a selector
+                        selector = Signal(2, **OWN)
+                        m.d.sync += selector.eq(
+                            stages[1 + level].address[3 + 2 * level:5 + 2 * level])
                     picked = Signal(8, reset_less=True)
-                    m.d.sync += picked.eq(four.word_select(selector, 8))
+                    m.d.sync += picked.eq(
+                        Cat(*bytes_[4 * number:4 * number + 4]).word_select(selector, 8))
                     chosen.append(picked)
                 bytes_ = chosen
             groups.append(bytes_[0])
-        last = stages[4]
+        last = stages[5]
         bit = last.address[:3]
         old_byte = Mux(bit == 0, 0, Mux(self.target_b, groups[1], groups[0]))
         few = (last.bits[:8] << bit)[:8] | old_byte
@@ -132,7 +147,10 @@ class _Held:
         bits = before.bits
         if number == 1:
             keep = Signal(16)
-            m.d.comb += keep.eq(((1 << (1 << before.size)) - 1)[:16])
+            with m.Switch(before.size):
+                for size in range(5):
+                    with m.Case(size):
+                        m.d.comb += keep.eq((1 << (1 << size)) - 1)
             bits = before.bits & keep
         m.d.sync += [self.enable.eq(before.enable), self.address.eq(before.address),
                      self.size.eq(before.size), self.bits.eq(bits)]

@@ -2,22 +2,25 @@
 
 from typing import List, Tuple
 
-from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from overlays.gateware.config import MAX_CHANNELS, MAX_SIDE, TAPS, UNIT
 from overlays.gateware.fp_lanes import CHAIN_CYCLES, OUTPUTS, SUM_BITS, ColourSums, FpLanes
-from overlays.gateware.fp_raster import Centre, FpRaster
+from overlays.gateware.fp_raster import FIRST, Centre, FpRaster
 from overlays.gateware.interfaces import (
     INPUT_READ_LATENCY,
     MERGE_CYCLES,
     FmapWrite,
     InputRead,
     Stage,
+    StageShape,
     Units,
 )
 
+LEAD_IN = FIRST + 1
+"""From `start` to the cycle in which the first column can be addressed."""
 STEP0 = INPUT_READ_LATENCY + 2
 """From a centre's column to its step 0: the column left of it is in the lowest row then."""
 LATENCY = STEP0 + CHAIN_CYCLES + 1
@@ -31,11 +34,12 @@ class FpConv(wiring.Component):
     """FP_CONV: pictures from the input buffer, bits to a feature-map buffer.
 
     Timing: a layer's first pass begins when its thresholds and weights are there,
-    outputs / 4 + fp_outputs / 4 + 1 cycles after `start` at the earliest (and not before the row
-    read ahead); a pass takes max(images * height * width, MERGE_CYCLES) cycles; a bit is written
-    LATENCY cycles after its column is addressed; `done` comes MERGE_CYCLES after the last write.
+    LEAD_IN + outputs / 4 + fp_outputs / 4 cycles after `start` at the earliest (and not before the
+    row read ahead: LEAD_IN + width); a pass takes max(images * height * width, MERGE_CYCLES)
+    cycles; a bit is written LATENCY cycles after its column is addressed; `done` comes MERGE_CYCLES
+    after the last write.
 
-    Cost, 16 outputs: 3,850 LUT, 560 LUT as RAM and shift registers, 4,120 FF; no block RAM, no DSP.
+    Cost, 16 outputs: 3,780 LUT, 560 LUT as RAM and shift registers, 4,270 FF; no block RAM, no DSP.
     The longest paths between registers are LUTRAM, lookup table (which colour sum), and LUTRAM, 16
     bits of carry (the comparison).
 
@@ -58,24 +62,29 @@ class FpConv(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        shape = self.stage.shape
+        # What comes from afar meets a register first.
+        shape = Signal(StageShape, reset_less=True, attrs={"keep": 1})
+        start = Signal(attrs={"keep": 1})
+        m.d.sync += start.eq(self.stage.start)
+        m.d.sync += [shape[name].eq(self.stage.shape[name]) for name in (
+            "height", "width", "outputs", "padding", "pool", "images")]
         m.submodules.raster = raster = FpRaster()
         lanes = [FpLanes(MAX_CHANNELS // self._outputs) for _ in range(self._slots)]
         for slot, lane in enumerate(lanes):
             m.submodules[f"lanes{slot}"] = lane
         centres, sums = self._delay(m, raster.centre)
         m.d.comb += [
-            raster.start.eq(self.stage.start),
+            raster.start.eq(start),
             raster.shape.eq(shape),
             raster.passes.eq(shape.outputs >> (self._outputs.bit_length() - 1)),
             self.input.address.eq(raster.address),
             self.stage.busy.eq(raster.centre.sum),
             self.stage.waiting.eq(raster.waiting),
         ]
-        self._load(m, raster, lanes)
+        self._load(m, start, shape.outputs, raster, lanes)
         rows = self._rows(m, centres)
         self._connect(m, lanes, rows, centres)
-        self._write(m, lanes, centres[STEP0 + CHAIN_CYCLES], sums[STEP0 + CHAIN_CYCLES])
+        self._write(m, start, shape, lanes, centres[-2:], sums[-2:])
         return m
 
     def _delay(self, m: Module, centre: data.View) -> Tuple[Centres, List[Signal]]:
@@ -89,28 +98,35 @@ class FpConv(wiring.Component):
             sums.append(live)
         return centres, sums
 
-    def _load(self, m: Module, raster: FpRaster, lanes: List[FpLanes]) -> None:
+    def _load(self, m: Module, start: Signal, outputs: Value, raster: FpRaster,
+              lanes: List[FpLanes]) -> None:
         """Thresholds of all outputs, then weights, from the stream to the lanes' RAM."""
-        unit, weights, active = Signal(7), Signal(), Signal()
+        unit, before_last = Signal(7, reset_less=True), Signal(7, reset_less=True)
+        weights, active, last = Signal(), Signal(), Signal(reset_less=True)
+        # Whose unit comes: a bit a slot, so that one lookup table stands behind `valid`.
+        threshold_slot, weight_slot = Signal(self._slots), Signal(self._slots)
         slot_bits = self._slots.bit_length() - 1
-        m.d.comb += [
-            self.units.ready.eq(active),
-            raster.loaded.eq(weights & (~active | (
-                unit[slot_bits:] > raster.centre.pass_number))),
+        m.d.comb += self.units.ready.eq(active)
+        m.d.sync += [
+            before_last.eq((outputs >> 2) - 2),
+            raster.loaded.eq(weights & (~active | (unit[slot_bits:] > raster.number))),
         ]
         with m.If(self.units.valid & active):
-            m.d.sync += unit.eq(unit + 1)
-            with m.If(unit == (self.stage.shape.outputs >> 2) - 1):
-                m.d.sync += [unit.eq(0), weights.eq(1), active.eq(~weights)]
-        with m.If(self.stage.start):
-            m.d.sync += [unit.eq(0), weights.eq(0), active.eq(1)]
+            m.d.sync += [unit.eq(unit + 1), last.eq(unit == before_last),
+                         threshold_slot.eq(threshold_slot.rotate_left(1)),
+                         weight_slot.eq(weight_slot.rotate_left(1))]
+            with m.If(last):
+                m.d.sync += [unit.eq(0), weights.eq(1), active.eq(~weights),
+                             threshold_slot.eq(0), weight_slot.eq(~weights)]
+        with m.If(start):
+            m.d.sync += [unit.eq(0), last.eq(0), weights.eq(0), active.eq(1),
+                         threshold_slot.eq(1), weight_slot.eq(0)]
         late = Signal(UNIT, reset_less=True)
         m.d.sync += late.eq(self.units.payload)
         for slot, lane in enumerate(lanes):
-            mine = self.units.valid & active & (unit[:slot_bits] == slot)
             m.d.comb += [lane.unit.eq(late), lane.write_pass.eq(unit[slot_bits:]),
-                         lane.write_thresholds.eq(mine & ~weights),
-                         lane.write_weights.eq(mine & weights)]
+                         lane.write_thresholds.eq(self.units.valid & threshold_slot[slot]),
+                         lane.write_weights.eq(self.units.valid & weight_slot[slot])]
 
     def _rows(self, m: Module, centres: Centres) -> List[Signal]:
         """Colour sums of the pixel read and of those one and two rows above it, 3 cycles apart."""
@@ -147,66 +163,72 @@ class FpConv(wiring.Component):
     def _connect(self, m: Module, lanes: List[FpLanes], rows: List[Signal],
                  centres: Centres) -> None:
         """Rows and, for each step, the centre that it works on."""
-        first, end = centres[STEP0 + 1], centres[STEP0 + CHAIN_CYCLES - 1]
-        half = Signal(3)
+        first, end = centres[STEP0 - 1], centres[STEP0 + CHAIN_CYCLES - 3]
+        half, odd = Signal(3, reset_less=True), Signal(reset_less=True)
+        inside = Signal(TAPS, init=(1 << TAPS) - 1, reset_less=True)
         outer_columns, outer_rows = first.x_first + first.x_last, first.y_first + first.y_last
         with m.Switch(Cat(outer_columns, outer_rows)):
             for columns in range(3):
                 for heights in range(3):
                     with m.Case(heights << 2 | columns):
-                        m.d.comb += half.eq((3 - columns) * (3 - heights) // 2)
+                        m.d.sync += half.eq((3 - columns) * (3 - heights) // 2)
+        m.d.sync += odd.eq(~(end.x_first ^ end.x_last | end.y_first ^ end.y_last))
+        for step in range(TAPS):
+            k, column = divmod(step, 3)
+            before = centres[STEP0 + step - 1]
+            m.d.sync += inside[step].eq(
+                ~((before.y_last, Const(0, 1), before.y_first)[k]
+                  | (before.x_first, Const(0, 1), before.x_last)[column]))
         for lane in lanes:
-            m.d.comb += [lane.half_taps.eq(half),
-                         lane.odd_taps.eq(~(end.x_first ^ end.x_last | end.y_first ^ end.y_last)),
+            m.d.comb += [lane.half_taps.eq(half), lane.odd_taps.eq(odd), lane.inside.eq(inside),
                          lane.last_pass.eq(centres[STEP0 + CHAIN_CYCLES - 2].pass_number)]
             m.d.comb += [lane.rows[k].eq(row) for k, row in enumerate(rows)]
-            for step in range(TAPS):
-                k, column = divmod(step, 3)
-                centre = centres[STEP0 + step]
-                m.d.comb += [
-                    lane.passes[step].eq(centre.pass_number),
-                    lane.inside[step].eq(
-                        ~((centre.y_last, Const(0, 1), centre.y_first)[k]
-                          | (centre.x_first, Const(0, 1), centre.x_last)[column])),
-                ]
+            m.d.comb += [lane.passes[step].eq(centres[STEP0 + step].pass_number)
+                         for step in range(TAPS)]
 
-    def _write(self, m: Module, lanes: List[FpLanes], centre: data.View, live: Signal) -> None:
+    def _write(self, m: Module, start: Signal, shape: data.View, lanes: List[FpLanes],
+               centres: Centres, sums: List[Signal]) -> None:
         """Pool, flip, and where the bits go."""
-        shape, outputs = self.stage.shape, self._outputs
+        outputs = self._outputs
+        (before, centre), (live_before, live) = centres, sums
         reached, flips = Cat(lane.reached for lane in lanes), Cat(lane.flips for lane in lanes)
         m.submodules.pool = ram = memory.Memory(shape=outputs, depth=MAX_SIDE // 2, init=[],
                                                 attrs={"ram_style": "distributed"})
         above, save = ram.read_port(domain="comb"), ram.write_port()
         left = Signal(outputs, reset_less=True)
-        pair, emit = Signal(outputs), Signal()
+        pair, emits = Signal(outputs), Signal()
+        emit, image_end, pass_end = Signal(), Signal(), Signal()
         m.d.comb += [
             pair.eq(left | reached),
             above.addr.eq(centre.sum_x[1:]),
             save.addr.eq(centre.sum_x[1:]), save.data.eq(pair),
             save.en.eq(live & centre.sum_x[0]),
-            emit.eq(live & (~shape.pool | (centre.sum_x[0] & centre.odd_row))),
         ]
-        with m.If(live):
-            m.d.sync += left.eq(reached)
-
-        # Places are counted in 128 bits: a pixel takes 1, 2 or 4, a row of the buffer has 4.
-        place, channel = Signal(19), Signal(9)
-        wide, whole = shape.outputs > 128, shape.outputs > 256
-        following = place + Mux(whole, 4, Mux(wide, 2, 1))
+        m.d.comb += emits.eq(live_before & (~shape.pool | (before.sum_x[0] & before.odd_row)))
         m.d.sync += [
+            left.eq(reached),  # of the column before: a row has no pauses
+            emit.eq(emits), image_end.eq(emits & before.image_end),
+            pass_end.eq(emits & before.pass_end),
+        ]
+
+        # A pixel takes 1, 2 or 4 quarters of a row of the buffer; an image begins with a row.
+        row, quarter, channel = (Signal(bits, reset_less=True) for bits in (17, 2, 9))
+        wide, whole = Signal(reset_less=True), Signal(reset_less=True)
+        m.d.sync += [
+            wide.eq(shape.outputs > 128), whole.eq(shape.outputs > 256),
             self.write.enable.eq(emit),
-            self.write.address.eq(Cat(channel[:7], place | channel[7:])),
+            self.write.address.eq(Cat(channel[:7], quarter | channel[7:], row)),
             self.write.bits.eq(~(Mux(shape.pool, pair | above.data, reached) ^ flips)),
         ]
         m.d.comb += self.write.size.eq(outputs.bit_length() - 1)
         with m.If(emit):
-            m.d.sync += place.eq(following)
-            with m.If(centre.image_end):
-                m.d.sync += place.eq((following + 3) & ~3)
-            with m.If(centre.pass_end):
-                m.d.sync += [place.eq(0), channel.eq(channel + outputs)]
-        with m.If(self.stage.start):
-            m.d.sync += [place.eq(0), channel.eq(0)]
+            m.d.sync += quarter.eq(quarter + Mux(wide, 2, 1))
+            with m.If(image_end | whole | (wide & quarter[1]) | quarter.all()):
+                m.d.sync += [row.eq(row + 1), quarter.eq(0)]
+        with m.If(pass_end):
+            m.d.sync += [row.eq(0), channel.eq(channel + outputs)]
+        with m.If(start):
+            m.d.sync += [row.eq(0), quarter.eq(0), channel.eq(0)]
         ends = Signal(MERGE_CYCLES + 1)
         m.d.sync += ends.eq(Cat(emit & centre.layer_end, ends[:-1]))
         m.d.comb += self.stage.done.eq(ends[-1])

@@ -1,6 +1,6 @@
 """Four outputs of the picture convolution: the outputs whose weights come in one unit."""
 
-from amaranth import Cat, Module, Mux, Signal, signed
+from amaranth import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -38,9 +38,9 @@ class FpLanes(wiring.Component):
     rows : colour sums; row k (0 the lowest) 3k cycles after row 0
     passes, inside : of each step, in the cycle that picks the colour sum: the centre's pass, and
         that the tap is in the picture
-    half_taps : taps // 2 of the centre a cycle after its step 0
+    half_taps : taps // 2 of the centre in its step 0
     last_pass : of the centre two cycles before `reached`
-    odd_taps : taps % 2 of the centre a cycle before `reached`
+    odd_taps : taps % 2 of the centre two cycles before `reached`
     reached, flips : s >= t and the flip bit, CHAIN_CYCLES after step 0
     """
 
@@ -67,16 +67,17 @@ class FpLanes(wiring.Component):
         write_thresholds = _copy(m, "write_thresholds", self.write_thresholds)
         write_weights = _copy(m, "write_weights", self.write_weights)
         entries = [self.unit.word_select(o, 32) for o in range(OUTPUTS)]
+        odd_taps = _copy(m, "odd_taps", self.odd_taps)
         # sum - ~term is sum + term + 1; as a difference it costs one lookup table a bit, since
         # synthesis wires the minuend straight into the carry chain but may do so with any summand.
-        sums = [self.half_taps - TAPS] * OUTPUTS
+        sums = [_copy(m, "less_taps", self.half_taps - TAPS, -TAPS)] * OUTPUTS
         for step in range(TAPS):
             row, column = divmod(step, 3)
             tap = 3 * (2 - row) + column
             colours = self.rows[row]
             reads = self._ram(m, f"weights{step}", write_weights, place, self.passes[step],
                               Cat(*(self._code(entry[3 * tap:3 * tap + 3]) for entry in entries)))
-            inside = _copy(m, f"inside{step}", self.inside[step])
+            inside = _copy(m, f"inside{step}", self.inside[step], 1)
             for o in range(OUTPUTS):
                 negative, minus_green, minus_blue = reads[3 * o:3 * o + 3]
                 picked = Signal(SUM_BITS, name=f"picked{step}_{o}", reset_less=True)
@@ -96,7 +97,7 @@ class FpLanes(wiring.Component):
         for o in range(OUTPUTS):
             threshold = thresholds.word_select(o, 17)
             m.d.sync += [
-                self.reached[o].eq(Cat(self.odd_taps, sums[o]).as_signed()
+                self.reached[o].eq(Cat(odd_taps, sums[o]).as_signed()
                                    >= threshold[:16].as_signed()),
                 self.flips[o].eq(threshold[16]),
             ]
@@ -119,8 +120,12 @@ class FpLanes(wiring.Component):
         return read.data
 
 
-def _copy(m: Module, name: str, value: Signal) -> Signal:
-    """`value` a cycle later, in flip-flops of these four outputs alone: 30 to 50 sinks each."""
-    copy = Signal(len(value), name=name + "_copy", reset_less=True, attrs={"keep": 1})
+def _copy(m: Module, name: str, value: Value, init: int = 0) -> Signal:
+    """`value` a cycle later, in flip-flops of these four outputs alone: 30 to 50 sinks each.
+
+    A constant bit of `value` that `init` has too costs nothing.
+    """
+    copy = Signal(value.shape(), name=name + "_copy", init=init, reset_less=True,
+                  attrs={"keep": 1})
     m.d.sync += copy.eq(value)
     return copy

@@ -7,8 +7,9 @@ from amaranth.lib.wiring import In, Out
 
 from overlays.gateware.config import ROW, UNIT
 
-FMAP_READ_LATENCY = 2
-"""Cycles from a row address to its data: the block RAM's output register is used."""
+FMAP_READ_LATENCY = 3
+"""Cycles from a row address to its data: a register for the address beside the block RAM, the block
+RAM, and a register behind the choice of buffer."""
 
 WRITE_BITS = 16
 """Most output bits that a stage writes in a cycle."""

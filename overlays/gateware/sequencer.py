@@ -29,6 +29,7 @@ class State(enum.Enum, shape=4):
     STOPPED = 8
 
 
+Cause = data.StructLayout({"code": 8, "kind": 8, "step": 16, "address": 32})
 LogEntry = data.StructLayout({"kind": 32, "cycles": 32, "busy": 32, "wait": 32})
 
 
@@ -109,10 +110,20 @@ class Sequencer(wiring.Component):
         run_kind, run_step = Signal(4), Signal(16)
         parameter_step = Signal(16)
         settle = Signal(range(StageCheck.LATENCY + 2))
-        fault, code, fault_kind, fault_step, address = (
-            Signal(), Signal(8), Signal(8), Signal(16), Signal(32))
-        current_step = Mux(in_program, self.step - 1, NO_STEP)  # of the STAGE write just made
-        to_parameters = (self.kind == r.LOAD) & (self.registers.target == r.PARAMS)
+        # A fault stops the sequencer in the cycle after the one that found it.
+        found, fault = Signal(), Signal()
+        cause, stopped = Signal(Cause), Signal(Cause)
+        m.d.sync += [fault.eq(found & ~fault), stopped.eq(cause)]
+        # These are asked only when their sources have stood for a while.
+        current_step, to_parameters = Signal(16), Signal()  # of the STAGE write just made
+        at_end, bad_steps, bad_address = Signal(), Signal(), Signal()
+        m.d.sync += [
+            current_step.eq(Mux(in_program, self.step - 1, NO_STEP)),
+            to_parameters.eq((self.kind == r.LOAD) & (self.registers.target == r.PARAMS)),
+            at_end.eq(self.step == self.program_steps),
+            bad_steps.eq((self.program_steps == 0) | (self.program_steps > r.PROGRAM_STEPS_MAX)),
+            bad_address.eq(self.program_address % BURST_BYTES != 0),
+        ]
         word_offset, word_value = self.program_word[:32], self.program_word[32:]
         offsets = [r.offset(name) for name in r.PROGRAMMABLE]
         programmable = Signal()
@@ -128,10 +139,11 @@ class Sequencer(wiring.Component):
         ]
 
         def stop(number: int, kind: object, step: object, where: object = 0) -> list:
-            return [fault.eq(1), code.eq(number), fault_kind.eq(kind), fault_step.eq(step),
-                    address.eq(where)]
+            return [found.eq(1), cause.code.eq(number), cause.kind.eq(kind), cause.step.eq(step),
+                    cause.address.eq(where)]
 
         state = Signal(State)
+        m.d.sync += self.fetch.eq(0)
         with m.Switch(state):
             with m.Case(State.IDLE):
                 with m.If(self.run & (self.error_code == 0)):
@@ -143,23 +155,20 @@ class Sequencer(wiring.Component):
                                  self.kind.eq(self.host_kind), settle.eq(0)]
                     m.d.sync += state.eq(State.CHECK)
             with m.Case(State.RUN):
-                bad_steps = (self.program_steps == 0) | (
-                    self.program_steps > r.PROGRAM_STEPS_MAX)
-                with m.If(self.program_address % BURST_BYTES != 0):
+                with m.If(bad_address):
                     m.d.comb += stop(r.ERROR_ADDRESS, 0, 0, self.program_address)
                 with m.Elif(bad_steps):
                     m.d.comb += stop(r.ERROR_PROGRAM, 0, 0, r.offset("PROGRAM_STEPS"))
                 with m.Elif(self.parameters_left):
                     m.d.comb += stop(r.ERROR_LEFTOVER, 0, 0)
                 with m.Else():
-                    m.d.comb += self.fetch.eq(1)
-                    m.d.sync += state.eq(State.FETCH)
+                    m.d.sync += [self.fetch.eq(1), state.eq(State.FETCH)]
             with m.Case(State.FETCH), m.If(self.fetched):
                 m.d.sync += settle.eq(0)
                 m.d.sync += state.eq(State.READ)
             with m.Case(State.READ):
                 m.d.sync += settle.eq(settle + 1)
-                with m.If(self.step == self.program_steps):
+                with m.If(at_end & (settle != 0)):
                     m.d.sync += state.eq(State.FINISH)
                 with m.Elif(settle == PROGRAM_LATENCY + 1):
                     m.d.sync += state.eq(State.EXECUTE)
@@ -183,11 +192,11 @@ class Sequencer(wiring.Component):
                     with m.If(check.code == r.ERROR_NONE):
                         m.d.sync += state.eq(State.BEGIN)
                     with m.Else():
-                        bad_address = check.code == r.ERROR_ADDRESS
                         m.d.comb += stop(check.code, self.kind, current_step,
-                                         Mux(bad_address, self.registers.dma_address, 0))
+                                         Mux(check.code == r.ERROR_ADDRESS,
+                                             self.registers.dma_address, 0))
             with m.Case(State.BEGIN):
-                with m.If(self.loader_ready | (self.kind != r.LOAD)):
+                with m.If((self.loader_ready | (self.kind != r.LOAD)) & ~fault):
                     m.d.comb += self.begin.eq(1)
                     m.d.sync += [run_step.eq(current_step), run_kind.eq(self.kind), settle.eq(0)]
                     with m.If(to_parameters):
@@ -201,7 +210,7 @@ class Sequencer(wiring.Component):
             with m.Case(State.FINISH), m.If(~running):
                 with m.If(in_program & self.parameters_left):
                     m.d.comb += stop(r.ERROR_LEFTOVER, 0, self.step - 1)
-                with m.Else():
+                with m.Elif(~(self.read_fault | self.write_fault)):
                     m.d.sync += [self.busy.eq(0), self.done.eq(1)]
                     m.d.sync += state.eq(State.IDLE)
             with m.Case(State.STOPPED):
@@ -226,14 +235,13 @@ class Sequencer(wiring.Component):
         with m.If(self.busy & (self.run | self.stage_written)):
             m.d.comb += stop(r.ERROR_BUSY, Mux(self.stage_written, self.host_kind, 0), NO_STEP)
 
+        m.d.sync += self.clear.eq(fault | self.reset)
         with m.If(fault):
-            m.d.comb += self.clear.eq(1)
-            m.d.sync += [self.error_code.eq(code), self.error_stage.eq(fault_kind),
-                         self.error_step.eq(fault_step), self.error_address.eq(address),
+            m.d.sync += [self.error_code.eq(stopped.code), self.error_stage.eq(stopped.kind),
+                         self.error_step.eq(stopped.step), self.error_address.eq(stopped.address),
                          running.eq(0), self.busy.eq(0), self.done.eq(0)]
             m.d.sync += state.eq(State.STOPPED)
         with m.If(self.reset):
-            m.d.comb += self.clear.eq(1)
             m.d.sync += [signal.eq(0) for signal in (
                 self.error_code, self.error_stage, self.error_step, self.error_address,
                 running, self.busy, self.done, self.step, self.stages, self.cycles)]

@@ -49,5 +49,6 @@ class StageLog(wiring.Component):
             read.addr.eq(index),
             word.eq(read.data.word_select(self.address[:WORD_BITS], 32)),
         ]
-        m.d.sync += self.data.eq(Mux(index < self.used, word, 0))
+        used = self.used[:INDEX_BITS + 1]  # never more than there are entries
+        m.d.sync += self.data.eq(Mux(index < used, word, 0))
         return m

@@ -24,21 +24,24 @@ class Thresholds(wiring.Component):
 
     Ports
     -----
-    start : in this cycle `spread` and `outputs` are right; the loader begins in the next one
+    start : pulse; `spread` and `outputs` are right since the cycle before
     spread : log2 of the reducers that an output takes, 0 to 2
-    outputs : of the layer, a multiple of 4
-    units : the parameter stream, 4 entries of 32 bits a unit
-    done : pulse; the last unit has been taken
+    outputs : of the layer, a multiple of 4, at least 8
+    units : the parameter stream, 4 entries of 32 bits a unit; taken from START_CYCLES after `start`
+    done : pulse, the cycle after the last unit has been taken
     index : the pass to be read
     thresholds : READ_LATENCY cycles later; for r no multiple of 1 << spread undefined
 
     Up to 4 outputs of one pass are stored in a cycle: a unit takes one cycle where a pass has 4
-    outputs or more, 2 where it has 2, 4 where it has one.
+    outputs or more, 2 where it has 2, 4 where it has one.  The last one can be read WRITE_CYCLES
+    after `done`.
 
-    Cost: 190 LUT, 280 flip-flops, 8 RAMB18 for 8 reducers.
+    Cost: 290 LUT, 360 flip-flops, 8 RAMB18 for 8 reducers.
     """
 
     READ_LATENCY = 2
+    START_CYCLES = 2
+    WRITE_CYCLES = 5
 
     def __init__(self, reducers: int) -> None:
         self.reducers = reducers
@@ -55,36 +58,51 @@ class Thresholds(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        output, step, active = Signal(14), Signal(3), Signal()
-        last, address = Signal(14), Signal(range(self.depth))
-        accept = Signal()
         per_pass = self.reducers >> self.spread
-        m.d.comb += [
-            accept.eq(active & self.units.valid),
-            self.units.ready.eq(active & ((output + step)[:2] == 0)),
-            self.done.eq(accept & (output == last)),
-        ]
-        m.d.sync += last.eq(self.outputs - step)
-        with m.If(accept):
-            m.d.sync += output.eq(output + step)
-        with m.If(self.done):
-            m.d.sync += active.eq(0)
-        with m.If(self.start):
-            m.d.sync += [active.eq(1), output.eq(0),
-                         step.eq(Mux(per_pass < ENTRIES, per_pass, ENTRIES))]
+        spread = Signal(2, reset_less=True, attrs={"keep": 1})
+        step = Signal(3, reset_less=True)  # outputs that are stored in a cycle
+        m.d.sync += [spread.eq(self.spread), step.eq(Mux(per_pass < ENTRIES, per_pass, ENTRIES))]
 
-        entries = data.View(data.ArrayLayout(ENTRY, ENTRIES), self.units.payload)
+        # Units are taken: one, then a gap until its outputs are stored.
+        ready, loading, accept = Signal(), Signal(), Signal()
+        after_next = Signal(signed(9), reset_less=True)  # units, of all: below 0 the last one comes
+        first = Signal(signed(9), reset_less=True)
+        gap = Signal(2, reset_less=True)
+        is_last = after_next[-1]
+        m.d.comb += [self.units.ready.eq(ready), accept.eq(self.units.valid & ready)]
+        m.d.sync += [first.eq(self.outputs[2:10] - 2), self.done.eq(accept & is_last)]
+        with m.If(accept):
+            m.d.sync += [ready.eq(step[2] & ~is_last), loading.eq(~is_last), gap.eq(step[0] << 1),
+                         after_next.eq(after_next - 1)]
+        with m.Elif(~ready):
+            m.d.sync += [ready.eq(loading & (gap == 0)), gap.eq(gap - 1)]
+        with m.If(self.start):
+            m.d.sync += [ready.eq(0), loading.eq(1), gap.eq(0), after_next.eq(first)]
+
+        # A unit is stored.
+        output, storing, taken = Signal(9, reset_less=True), Signal(), Signal()
+        address = Signal(range(self.depth))
+        entries = Signal(data.ArrayLayout(ENTRY, ENTRIES), reset_less=True)
+        m.d.sync += taken.eq(accept)
+        with m.If(ready):
+            m.d.sync += entries.eq(self.units.payload)
+        m.d.comb += storing.eq(taken | (output[:2] != 0))
+        with m.If(storing):
+            m.d.sync += output.eq(output + step)
+        with m.If(self.start):
+            m.d.sync += output.eq(0)
+
         write_address = Signal.like(address, reset_less=True)
         m.d.sync += write_address.eq(address)
         entry = [Signal(range(ENTRIES), name=f"entry_{r}") for r in range(self.reducers)]
         mine = Signal(self.reducers)  # does this reducer's output come in this cycle?
-        with m.Switch(self.spread):
-            for spread in range(QUARTERS.bit_length()):
-                with m.Case(spread):
-                    outputs = self.reducers >> spread
+        with m.Switch(spread):
+            for case in range(QUARTERS.bit_length()):
+                with m.Case(case):
+                    outputs = self.reducers >> case
                     m.d.comb += address.eq(output // outputs)
-                    for r in range(0, self.reducers, 1 << spread):
-                        j = r >> spread
+                    for r in range(0, self.reducers, 1 << case):
+                        j = r >> case
                         m.d.comb += [
                             entry[r].eq(output[:2] | j % ENTRIES),
                             mine[r].eq((output % outputs) // ENTRIES == j // ENTRIES),
@@ -97,7 +115,7 @@ class Thresholds(wiring.Component):
             read = Signal(Threshold, name=f"read_{r}", reset_less=True)
             chosen = entries[entry[r]]
             m.d.sync += [
-                write.eq(accept & mine[r]),
+                write.eq(storing & mine[r]),
                 written.t.eq(chosen[:16]), written.flip.eq(chosen[16]),
                 read.eq(outof.data),
             ]

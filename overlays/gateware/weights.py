@@ -1,6 +1,6 @@
 """The weights of the coming passes: LUTRAM banks and the loader that fills them."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -21,21 +21,28 @@ class Weights(wiring.Component):
 
     Ports
     -----
-    start : in this cycle `spread` and `passes` are right; the loader begins in the next one
+    start : pulse; `spread` and `passes` are right since the cycle before; the first unit can be
+        taken START_CYCLES later
     spread : log2 of the quarters of a pixel, 0 to 2
     passes : of the layer
     units : the parameter stream
-    loaded : a pass that has not been taken lies in the banks
-    take : the pass that comes next is being used (only while `loaded`)
-    release : the oldest pass taken is not needed any more
+    loaded : a pass that has not been taken lies in the banks; LOADED_LATENCY after its last unit
+        was taken, and after `take`
+    take : pulse, the pass that comes next is being used; only while `loaded`, and more than
+        LOADED_LATENCY cycles after the one before
+    release : pulse, the oldest pass taken is not needed any more; if the banks were full, a unit
+        can be taken RELEASE_LATENCY later
     slot : pass to be read; `weights` follow READ_LATENCY cycles later
 
     WRITE_LATENCY cycles after its last unit was taken, a pass can be in `weights`.
     Cost: 88 LUT a bank as memory (6,340 for 8 reducers), 140 LUT and 2,080 flip-flops.
     """
 
+    START_CYCLES = 3
     READ_LATENCY = 2
     WRITE_LATENCY = 3
+    LOADED_LATENCY = 3
+    RELEASE_LATENCY = 4
 
     def __init__(self, reducers: int) -> None:
         self.reducers = reducers
@@ -53,50 +60,62 @@ class Weights(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        # Where the next unit goes.
-        slot = Signal(range(PASSES))
-        base, quarter, last_quarter = Signal(range(self.reducers)), Signal(2), Signal(2)
-        tap = Signal(range(TAPS))
-        remaining = Signal(10)                # passes to be loaded
-        held = Signal(range(PASSES + 1))      # passes loaded and not yet released
-        waiting = Signal(range(PASSES + 1))   # of these, passes not yet taken
-        reducer = Signal(range(self.reducers))
-        accept, complete = Signal(), Signal()
+        # Where the next unit goes: the reducers of an output are next to each other.
+        slot = Signal(range(PASSES), reset_less=True)
+        tap, reducer = (Signal(range(TAPS), reset_less=True),
+                        Signal(range(self.reducers), reset_less=True))
+        last_quarter = Signal(2, reset_less=True)
+        ready, accept, last_of_pass, complete = Signal(), Signal(), Signal(), Signal()
+        quarter_ends, last_tap = (reducer[:2] | ~last_quarter)[:2].all(), tap[3]
+        assert TAPS == 9
+        m.d.sync += last_quarter.eq(Mux(self.spread == 2, 3, self.spread))
         m.d.comb += [
-            self.units.ready.eq((remaining != 0) & (held != PASSES)),
-            accept.eq(self.units.valid & self.units.ready),
-            reducer.eq(base | quarter),
-            complete.eq(accept & (tap == TAPS - 1) & (quarter == last_quarter)
-                        & (reducer == self.reducers - 1)),
-            self.loaded.eq(waiting != 0),
+            self.units.ready.eq(ready),
+            accept.eq(self.units.valid & ready),
+            last_of_pass.eq(reducer.all() & last_tap),
+            complete.eq(accept & last_of_pass),
         ]
         with m.If(accept):
-            m.d.sync += quarter.eq(quarter + 1)
-            with m.If(quarter == last_quarter):
-                m.d.sync += [quarter.eq(0), tap.eq(tap + 1)]
-                with m.If(tap == TAPS - 1):
-                    m.d.sync += [tap.eq(0), base.eq(reducer + 1)]
+            m.d.sync += reducer.eq(reducer + 1)
+            with m.If(quarter_ends & ~last_tap):  # the same output again
+                m.d.sync += reducer[:2].eq(reducer[:2] & ~last_quarter)
+            with m.If(quarter_ends):
+                m.d.sync += tap.eq(Mux(last_tap, 0, tap + 1))
         with m.If(complete):
-            m.d.sync += [remaining.eq(remaining - 1), slot.eq(slot + 1)]
-        for count, less in ((held, self.release), (waiting, self.take)):
-            with m.If(complete & ~less):
-                m.d.sync += count.eq(count + 1)
-            with m.Elif(less & ~complete):
-                m.d.sync += count.eq(count - 1)
+            m.d.sync += slot.eq(slot + 1)
+
+        # Passes: a slot is taken before the first unit comes.  `more` lags behind the counts, but
+        # is asked only when a pass is complete.
+        remaining = Signal(10)                           # passes that have no slot yet
+        free = Signal(range(PASSES + 1), reset_less=True)
+        waiting = Signal(range(PASSES + 1))              # passes loaded and not yet taken
+        more, opened, completed, released = Signal(), Signal(), Signal(), Signal()
+        m.d.sync += [
+            more.eq((remaining != 0) & (free != 0)),
+            opened.eq(more & (complete | ~ready)),
+            completed.eq(complete), released.eq(self.release),
+            self.loaded.eq(waiting != 0),
+        ]
+        with m.If(complete | ~ready):
+            m.d.sync += ready.eq(more)
+        with m.If(opened):
+            m.d.sync += remaining.eq(remaining - 1)
+        for count, up, down in ((free, released, opened), (waiting, completed, self.take)):
+            with m.If(up ^ down):
+                m.d.sync += count.eq(count + Cat(1, down.replicate(len(count) - 1)))
         with m.If(self.start):
             m.d.sync += [
-                remaining.eq(self.passes), held.eq(0), waiting.eq(0), slot.eq(0),
-                base.eq(0), quarter.eq(0), tap.eq(0),
-                last_quarter.eq(Mux(self.spread == 2, 3, self.spread)),
+                remaining.eq(self.passes), free.eq(PASSES), waiting.eq(0), slot.eq(0),
+                reducer.eq(0), tap.eq(0),
             ]
 
         # One register, then a copy of the unit for each reducer and of the controls for each bank.
         unit = Signal(UNIT, reset_less=True)
-        to_tap, to_reducer = Signal(TAPS), Signal(self.reducers)
+        to_tap, to_reducer = Signal(TAPS, reset_less=True), Signal(self.reducers)
         m.d.sync += [
             unit.eq(self.units.payload),
-            to_tap.eq(accept << tap),
-            to_reducer.eq(1 << reducer),
+            to_tap.eq(1 << tap),
+            to_reducer.eq(accept << reducer),
         ]
         for r in range(self.reducers):
             unit_copy = Signal(UNIT, name=f"unit_{r}", reset_less=True, attrs={"keep": 1})

@@ -21,7 +21,8 @@ class Window(wiring.Component):
 
     Ports
     -----
-    spread : log2 of the quarters of a pixel: 0 puts all channels into each of the four quarters,
+    spread : stable since two cycles before the first step, as is `blocks`;
+        log2 of the quarters of a pixel: 0 puts all channels into each of the four quarters,
         1 into quarters 0, 1 and again 2, 3, and 2 spreads them over all four
     blocks : 64-channel blocks of a pixel, 1 to 8; bits of others are masked
     step : from the raster, any cycle; its address must be at the fmap port in the same cycle
@@ -51,23 +52,33 @@ class Window(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         # Steps of one and more cycles ago.
-        steps = [self.step]
+        steps, valid = [self.step], [self.step.centre.valid]
         for age in range(1, self.LATENCY + 1):
-            later = Signal(Step, name=f"step_{age}")
-            m.d.sync += later.eq(steps[-1])
+            # the last one is no part of a slow shift register
+            keep = {"keep": 1} if age == self.LATENCY else {}
+            later = Signal(Step, name=f"step_{age}", reset_less=True, attrs=keep)
+            later_valid = Signal(name=f"valid_{age}")  # all that needs a reset
+            m.d.sync += [later.eq(steps[-1]), later_valid.eq(valid[-1])]
             steps.append(later)
-        early = steps[-1 - self.PASS_END_LEAD].centre
-        m.d.comb += [self.valid.eq(steps[-1].taps), self.centre.eq(steps[-1].centre),
-                     self.pass_end_early.eq(early.valid & early.pass_end)]
+            valid.append(later_valid)
+        early = -1 - self.PASS_END_LEAD
+        m.d.comb += [
+            self.valid.eq(steps[-1].taps),
+            self.centre.eq(steps[-1].centre), self.centre.valid.eq(valid[-1]),
+            self.pass_end_early.eq(valid[early] & steps[early].centre.pass_end),
+        ]
 
         # What selects and masks pixels must be in the slices' registers when the row is there.
         before = steps[FMAP_READ_LATENCY - 2]
         first_quarter = Signal(2, reset_less=True)
         masks = Signal(ROW // BLOCK, reset_less=True)
-        quarter_mask = Mux(self.spread == 0, 0, Mux(self.spread == 1, 1, 3))
+        quarter_mask = Signal(2, reset_less=True, attrs={"keep": 1})
+        outside = Signal(ROW // BLOCK, reset_less=True)
+        m.d.sync += quarter_mask.eq(Mux(self.spread == 0, 0, Mux(self.spread == 1, 1, 3)))
         for block in range(ROW // BLOCK):
             within = (block & 1) | (block >> 1 & quarter_mask) << 1  # of the pixel's own blocks
-            m.d.sync += masks[block].eq(~before.pixel | (within >= self.blocks))
+            m.d.sync += [outside[block].eq(within >= self.blocks),
+                         masks[block].eq(~before.pixel | outside[block])]
         m.d.sync += first_quarter.eq(before.quarter)
 
         buffered = steps[FMAP_READ_LATENCY]

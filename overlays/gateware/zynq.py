@@ -7,7 +7,6 @@ from amaranth import (
     Elaboratable,
     Instance,
     Module,
-    ResetSignal,
     Signal,
 )
 
@@ -20,9 +19,9 @@ RESET_STAGES = 3
 class Zynq(Elaboratable):
     """PS7, the accelerator and nothing else.
 
-    FCLK0 clocks everything through one BUFG.  FCLK_RESET0_N comes through RESET_STAGES flip-flops,
-    the last of which drives the design.  Inputs of the PS7 that are left open are tied to ground by
-    the placer.
+    FCLK0 clocks everything through one BUFG.  FCLK_RESET0_N comes through RESET_STAGES flip-flops
+    to the accelerator's reset; the bitstream itself initialises every flip-flop.  Inputs of the PS7
+    that are left open are tied to ground by the placer.
     """
 
     def __init__(self, config: Config, build: int = 0) -> None:
@@ -32,13 +31,13 @@ class Zynq(Elaboratable):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.accelerator = accelerator = self.accelerator
-        m.domains.sync = ClockDomain("sync")
-        m.domains.start = ClockDomain("start", reset_less=True)
+        m.domains.sync = ClockDomain("sync", reset_less=True)
         fclk, running = Signal(4), Signal(4)
-        resets = Signal(RESET_STAGES, init=-1)
+        # kept, or they become a shift register in a LUT, which is slow to come out of
+        resets = Signal(RESET_STAGES, init=-1, attrs={"keep": 1})
         m.submodules.bufg = Instance("BUFG", i_I=fclk[0], o_O=ClockSignal())
-        m.d.comb += [ClockSignal("start").eq(ClockSignal()), ResetSignal().eq(resets[-1])]
-        m.d.start += resets.eq(Cat(~running[0], resets))
+        m.d.comb += accelerator.reset.eq(resets[-1])
+        m.d.sync += resets.eq(Cat(~running[0], resets))
         ports = {"o_FCLKCLK": fclk, "o_FCLKRESETN": running, "i_MAXIGP0ACLK": ClockSignal(),
                  **_connections("MAXIGP0", accelerator.gp),
                  **_connections("SAXIHP0", accelerator.hp0_write)}

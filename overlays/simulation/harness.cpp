@@ -184,9 +184,12 @@ struct Simulation {
     Simulation(uint8_t *data, uint64_t size, uint32_t base, int latency, int bytes_per_cycle)
         : memory{data, size, base, latency, bytes_per_cycle}, top(&context) {
         top.clk = 0;
-        top.rst = 1;
-        for (int n = 0; n < 8; ++n) tick();
+        // as in the Zynq the clock domain has no reset of its own: flip-flops begin with their
+        // initial values, and the accelerator's reset is a port
         top.rst = 0;
+        top.reset = 1;
+        for (int n = 0; n < 8; ++n) tick();
+        top.reset = 0;
         tick();
     }
 

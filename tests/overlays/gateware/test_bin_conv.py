@@ -115,9 +115,10 @@ class Layer:
 
     def first_busy(self, row):
         """When the first centre of the raster is there: after its first row and the parameters."""
-        per_pass = self.shape["outputs"] // self.passes
-        thresholds = self.shape["outputs"] // min(per_pass, 4)
-        return BinConv.START_LATENCY + max(row, thresholds + REDUCERS * TAPS + 1)
+        outputs_each = min(self.shape["outputs"] // self.passes, 4)
+        thresholds = (self.shape["outputs"] - 4) // outputs_each  # the last unit is not waited for
+        return BinConv.START_LATENCY + max(
+            row, BinConv.LOAD_LATENCY + thresholds + REDUCERS * TAPS)
 
     def simulate(self, stage, limit, stall=0):
         """The counts, and the writes: cycle, address, size, bits of each."""
@@ -215,7 +216,7 @@ def test_waiting_is_for_parameters(stage):
     parameters = 64 + layer.passes * REDUCERS * TAPS
     quick, slow = layer.run(stage), layer.run(stage, stall=200)
     assert quick.cycles - parameters < 50
-    assert quick.waiting == pytest.approx(parameters - 2 * layer.passes, abs=10)
+    assert quick.waiting == pytest.approx(parameters - 4 * layer.passes, abs=10)
     assert slow.waiting - quick.waiting == slow.cycles - quick.cycles > 2 * parameters
 
 

@@ -69,6 +69,7 @@ def test_writes(spread, pool, out_spread):
         for port, value in ((dut.spread, spread), (dut.out_spread, out_spread), (dut.pool, pool),
                             (dut.blocks, case.blocks), (dut.passes, case.passes)):
             ctx.set(port, value)
+        await ctx.tick()
         ctx.set(dut.start, 1)
         await ctx.tick()
         ctx.set(dut.start, 0)

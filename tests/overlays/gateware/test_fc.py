@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from overlays.gateware.fc import BEGIN, LATENCY, Fc
+from overlays.gateware.fc import BEGIN, ISSUE, LATENCY, Fc
 from overlays.gateware.interfaces import FMAP_READ_LATENCY, MERGE_CYCLES
 
 ROW = 512
@@ -174,15 +174,15 @@ def test_wide_target():
 
 @pytest.mark.parametrize("layer, cycles", [
     # Each unit is taken when it comes: one image, and four.
-    (Layer(1, 1, 1, 2048, 10, 1), BEGIN + 160 + LATENCY + MERGE_CYCLES),
-    (Layer(2, 1, 1, 2048, 10, 1, 4), BEGIN + 160 + 3 + LATENCY + MERGE_CYCLES),
-    (Layer(3, 4, 4, 64, 64, 0, 4), BEGIN + 16 + 1024 + 3 + LATENCY + MERGE_CYCLES),
+    (Layer(1, 1, 1, 2048, 10, 1), BEGIN + 159 + ISSUE + LATENCY + MERGE_CYCLES),
+    (Layer(2, 1, 1, 2048, 10, 1, 4), BEGIN + 159 + ISSUE + 3 + LATENCY + MERGE_CYCLES),
+    (Layer(3, 4, 4, 64, 64, 0, 4), BEGIN + 16 + 1023 + ISSUE + 3 + LATENCY + MERGE_CYCLES),
     # Eight images: 8 cycles a chunk from the first one's last unit.
-    (Layer(4, 1, 1, 2048, 10, 1, 8), BEGIN + 3 + 320 + LATENCY + MERGE_CYCLES),
+    (Layer(4, 1, 1, 2048, 10, 1, 8), BEGIN + 3 + ISSUE + 319 + LATENCY + MERGE_CYCLES),
     # An output of one chunk: MERGE_CYCLES each.
-    (Layer(5, 1, 1, 512, 64), BEGIN + 16 + 4 + 63 * MERGE_CYCLES + LATENCY + MERGE_CYCLES),
+    (Layer(5, 1, 1, 512, 64), BEGIN + 16 + 3 + ISSUE + 63 * MERGE_CYCLES + LATENCY + MERGE_CYCLES),
     # Padding hides behind the last results.
-    (Layer(6, 1, 1, 512, 3, 1), BEGIN + 12 + LATENCY + MERGE_CYCLES),
+    (Layer(6, 1, 1, 512, 3, 1), BEGIN + 11 + ISSUE + LATENCY + MERGE_CYCLES),
 ])
 def test_cycles(layer, cycles):
     assert check([layer])[0] == [cycles]

@@ -4,7 +4,7 @@ import pytest
 from amaranth.sim import Simulator
 
 from overlays.gateware.fc_lanes import CHUNKS
-from overlays.gateware.fc_loader import FcLoader
+from overlays.gateware.fc_loader import AVAILABLE, FIRST, FcLoader
 
 
 @pytest.mark.parametrize("release_pace", [0.05, 0.9])
@@ -12,7 +12,8 @@ from overlays.gateware.fc_loader import FcLoader
 def test_each_unit_goes_to_its_place(outputs, chunks, last, release_pace):
     rng, dut = random.Random(1), FcLoader()
     total = outputs * chunks
-    expected = [] if last else [("threshold", n) for n in range(outputs // 4)]
+    thresholds = 0 if last else outputs // 4
+    expected = [("threshold", n) for n in range(thresholds)]
     expected += [(quarter, chunk % CHUNKS) for chunk in range(total) for quarter in range(4)]
     expected += [None] * (-4 * total % 8 if last else 0)
     got, released = [], 0
@@ -24,27 +25,33 @@ def test_each_unit_goes_to_its_place(outputs, chunks, last, release_pace):
         ctx.set(dut.start, 1)
         await ctx.tick()
         ctx.set(dut.start, 0)
-        complete = 0
-        while not ctx.get(dut.idle) or ctx.get(dut.available):
-            assert ctx.get(dut.available) == (complete > released)
+        for _ in range(FIRST - 1):
+            assert not ctx.get(dut.units.ready)
+            await ctx.tick()
+        assert ctx.get(dut.units.ready)
+        complete, recent, came = 0, [0] * AVAILABLE, False
+        while not ctx.get(dut.idle) or came or complete > released:
+            assert ctx.get(dut.available) == (recent.pop(0) > released)
+            write = ctx.get(dut.write)
+            if not came:
+                assert not write
+                assert not ctx.get(dut.write_threshold)
+            elif ctx.get(dut.write_threshold):
+                assert not write
+                got.append(("threshold", ctx.get(dut.threshold_place)))
+            elif write:
+                quarter = write.bit_length() - 1
+                assert write == 1 << quarter
+                got.append((quarter, ctx.get(dut.write_place)))
+            else:
+                got.append(None)
             ctx.set(dut.units.valid, rng.random() < 0.9)
             release = ctx.get(dut.available) and rng.random() < release_pace
-            ctx.set(dut.release, release)
-            if ctx.get(dut.units.valid) and ctx.get(dut.units.ready):
-                write = ctx.get(dut.write)
-                if ctx.get(dut.write_threshold):
-                    assert not write
-                    got.append(("threshold", ctx.get(dut.threshold_place)))
-                elif write:
-                    quarter = write.bit_length() - 1
-                    assert write == 1 << quarter
-                    got.append((quarter, ctx.get(dut.write_place)))
-                    complete += quarter == 3
-                else:
-                    got.append(None)
-            else:
-                assert not ctx.get(dut.write)
-                assert not ctx.get(dut.write_threshold)
+            ctx.set(dut.take, release)
+            came = ctx.get(dut.units.valid) and ctx.get(dut.units.ready)
+            taken = len(got) + came
+            complete = min(max(taken - thresholds, 0) // 4, total)
+            recent.append(complete)
             await ctx.tick()
             released += release
             assert complete - released < CHUNKS

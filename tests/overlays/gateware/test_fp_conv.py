@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from overlays.gateware.fp_conv import LATENCY, FpConv
+from overlays.gateware.fp_conv import LATENCY, LEAD_IN, FpConv
 from overlays.gateware.interfaces import INPUT_READ_LATENCY, MERGE_CYCLES, WRITE_BITS
 from pynq_bnn.registers import PAD_NONE, PAD_ZERO
 
@@ -71,8 +71,7 @@ class Layer:
         """From start to done when every unit comes at once."""
         s = self.shape
         passes = s["outputs"] // fp_outputs
-        begin = s["outputs"] // 4 + fp_outputs // 4 + 1
-        begin = max(begin, 1 + s["width"])
+        begin = LEAD_IN + max(s["outputs"] // 4 + fp_outputs // 4, s["width"])
         area = s["images"] * s["height"] * s["width"]
         skipped = s["width"] + 2 if s["padding"] == PAD_NONE else 1
         return (begin + (passes - 1) * max(area, MERGE_CYCLES) + area - skipped

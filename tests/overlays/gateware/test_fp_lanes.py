@@ -56,12 +56,11 @@ def test_sums_against_thresholds():
                     ctx.set(dut.inside[step], inside[tap])
                     ctx.set(dut.rows[k], [(s - 1) // 2 for s in (
                         r + g + b, r - g + b, r + g - b, r - g - b)])
-            if at(1):
-                ctx.set(dut.half_taps, sum(at(1)[2]) // 2)
+            if at(0):
+                ctx.set(dut.half_taps, sum(at(0)[2]) // 2)
             if at(CHAIN_CYCLES - 2):
                 ctx.set(dut.last_pass, at(CHAIN_CYCLES - 2)[0])
-            if at(CHAIN_CYCLES - 1):
-                ctx.set(dut.odd_taps, sum(at(CHAIN_CYCLES - 1)[2]) % 2)
+                ctx.set(dut.odd_taps, sum(at(CHAIN_CYCLES - 2)[2]) % 2)
             if at(CHAIN_CYCLES):
                 results.append((ctx.get(dut.reached), ctx.get(dut.flips)))
             await ctx.tick()

@@ -3,7 +3,7 @@ import random
 import pytest
 from amaranth.sim import Simulator
 
-from overlays.gateware.fp_raster import FpRaster
+from overlays.gateware.fp_raster import FIRST, FpRaster
 from overlays.gateware.interfaces import MERGE_CYCLES
 from pynq_bnn.registers import PAD_NONE, PAD_ZERO
 
@@ -51,6 +51,10 @@ def test_order(height, width, padding, images, passes, pace):
         ctx.set(dut.start, 1)
         await ctx.tick()
         ctx.set(dut.start, 0)
+        for _ in range(FIRST - 1):
+            assert not ctx.get(dut.centre.column)
+            await ctx.tick()
+        assert ctx.get(dut.centre.column)
         for cycle in range(2000):
             ctx.set(dut.loaded, rng.random() < pace)
             centre, place = ctx.get(dut.centre), len(reads) - width

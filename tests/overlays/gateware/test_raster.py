@@ -52,11 +52,11 @@ def test_steps(padding, height, width, images, spread):
         ctx.set(dut.shape, shape)
         ctx.set(dut.spread, spread)
         ctx.set(dut.passes, passes)
-        await ctx.tick()
+        await ctx.tick().repeat(3)
         ctx.set(dut.start, 1)
         await ctx.tick()
         ctx.set(dut.start, 0)
-        number = -1
+        number, was_ready = -1, [0] * (Raster.READY_LATENCY + 1)
         limit = 100 * passes + passes * (height + 2) * (width + 2) * images
         for cycle in range(limit):
             ready = rng.random() < 0.1
@@ -64,16 +64,17 @@ def test_steps(padding, height, width, images, spread):
             step = dut.step
             if ctx.get(step.pixel):
                 pixels.append((ctx.get(dut.address), ctx.get(step.quarter)))
+            if ctx.get(dut.take):
+                assert was_ready[-1]
+                takes.append(cycle)
+                number += 1
             if ctx.get(step.centre.valid):
                 assert number >= 0, "a centre before the weights were taken"
                 end = [ctx.get(step.centre[name]) for name in ("row_end", "image_end", "pass_end")]
                 centres.append((number, ctx.get(step.column), ctx.get(step.taps), *end))
             if ctx.get(dut.waiting):
-                assert not ready
-            if ctx.get(dut.take):
-                assert ready
-                takes.append(cycle)
-                number += 1
+                assert not was_ready[0]
+            was_ready = [ready, *was_ready[:-1]]
             await ctx.tick()
 
     sim = Simulator(dut)

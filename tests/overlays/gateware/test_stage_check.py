@@ -160,7 +160,7 @@ def test_they_agree_on_maps_at_the_edge_of_a_buffer(config):
 
 def test_the_verdict_takes_its_latency():
     rng = random.Random(1)
-    cases = [draw(rng, SMALL) for _ in range(200)]
+    cases = [at_the_edge(rng, r.FP_CONV, SMALL) for _ in range(300)]
     wanted = [expected(kind, values, SMALL) for kind, values in cases]
     assert codes(cases, SMALL) == wanted
     assert codes(cases, SMALL, StageCheck.LATENCY - 1) != wanted

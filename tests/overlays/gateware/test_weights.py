@@ -21,9 +21,13 @@ def simulate(bench):
 async def start(ctx, dut, spread, passes):
     ctx.set(dut.spread, spread)
     ctx.set(dut.passes, passes)
+    await ctx.tick()
     ctx.set(dut.start, 1)
     await ctx.tick()
     ctx.set(dut.start, 0)
+    for _ in range(Weights.START_CYCLES - 1):
+        assert not ctx.get(dut.units.ready)
+        await ctx.tick()
 
 
 async def give(ctx, dut, unit):
@@ -61,12 +65,14 @@ def test_a_pass_is_read_write_latency_after_its_last_unit(spread):
                 assert not ctx.get(dut.loaded)
                 ctx.set(dut.slot, number)
                 assert await give(ctx, dut, unit)
-            assert ctx.get(dut.loaded)
-            ctx.set(dut.take, 1)
-            await ctx.tick()
+            for cycle in range(1, Weights.LOADED_LATENCY + 1):
+                assert ctx.get(dut.loaded) == (cycle == Weights.LOADED_LATENCY)
+                if cycle == Weights.WRITE_LATENCY:
+                    assert {(r, t): ctx.get(dut.weights[r][t]) for r, t in banks} == banks
+                ctx.set(dut.take, ctx.get(dut.loaded))
+                await ctx.tick()
             ctx.set(dut.take, 0)
-            await ctx.tick().repeat(Weights.WRITE_LATENCY - 2)
-            assert {(r, t): ctx.get(dut.weights[r][t]) for r, t in banks} == banks
+            await ctx.tick().repeat(Weights.LOADED_LATENCY - 1)
         assert not await give(ctx, dut, 0), "a unit of the next layer was taken"
 
     simulate(bench)
@@ -91,6 +97,9 @@ def test_slots_are_filled_only_when_free_and_read_after_read_latency():
             ctx.set(pulse, 1)
             await ctx.tick()
             ctx.set(pulse, 0)
+        for _ in range(Weights.RELEASE_LATENCY - 1):
+            assert not ctx.get(dut.units.ready)
+            await ctx.tick()
         for unit in passes[-1][0]:
             assert await give(ctx, dut, unit)
         await ctx.tick().repeat(Weights.WRITE_LATENCY)

@@ -39,7 +39,7 @@ def test_window_is_around_the_pixel_of_latency_cycles_ago(spread, blocks):
     async def bench(ctx):
         ctx.set(dut.spread, spread)
         ctx.set(dut.blocks, blocks)
-        await ctx.tick()
+        await ctx.tick().repeat(2)
         for cycle in range(len(steps) + Window.LATENCY):
             step, _ = steps[cycle] if cycle < len(steps) else ({"write": 0}, 0)
             taps = cycle % 512

@@ -1,0 +1,100 @@
+"""The parameter FIFO against a list, with pauses on both sides."""
+
+import random
+
+import pytest
+from amaranth.hdl import ResetInserter, Signal
+from amaranth.sim import Simulator
+
+from overlays.gateware.parameter_fifo import LATENCY, ParameterFifo
+
+DEPTH = 64
+
+
+def run(bench, reset=None):
+    dut = ParameterFifo(DEPTH)
+
+    async def testbench(ctx):
+        await bench(ctx, dut)
+
+    simulator = Simulator(ResetInserter(reset)(dut) if reset is not None else dut)
+    simulator.add_clock(1e-8)
+    simulator.add_testbench(testbench)
+    simulator.run()
+
+
+async def cycle(ctx, dut, offered, ready):
+    """Offer a unit (or None) for a cycle: whether it was taken, and the unit that left, or None."""
+    ctx.set(dut.w.valid, offered is not None)
+    ctx.set(dut.w.payload, offered or 0)
+    ctx.set(dut.r.ready, ready)
+    accepted = offered is not None and ctx.get(dut.w.ready)
+    left = ctx.get(dut.r.payload) if ready and ctx.get(dut.r.valid) else None
+    await ctx.tick()
+    return accepted, left
+
+
+@pytest.mark.parametrize("offers, takes", [(1, 1), (1, 0.3), (0.3, 1), (0.7, 0.7)])
+def test_what_goes_in_comes_out_in_order(offers, takes):
+    rng = random.Random(3)
+    units = [rng.getrandbits(128) | 1 for _ in range(300)]
+
+    async def bench(ctx, dut):
+        sent, got = 0, []
+        for _ in range(4000):
+            offered = units[sent] if sent < len(units) and rng.random() < offers else None
+            accepted, left = await cycle(ctx, dut, offered, rng.random() < takes)
+            sent += bool(accepted)
+            if left is not None:
+                got.append(left)
+            assert ctx.get(dut.empty) == (sent == len(got))
+        assert got == units
+
+    run(bench)
+
+
+def test_it_holds_its_depth_and_refuses_more_at_some_point():
+    async def bench(ctx, dut):
+        held = 0
+        for _ in range(3 * DEPTH):
+            held += bool((await cycle(ctx, dut, held + 1, False))[0])
+        assert DEPTH <= held < 2 * DEPTH
+        got = [(await cycle(ctx, dut, None, True))[1] for _ in range(3 * DEPTH)]
+        assert [unit for unit in got if unit is not None] == list(range(1, held + 1))
+
+    run(bench)
+
+
+def test_a_unit_a_cycle_passes_and_the_first_after_the_latency():
+    async def bench(ctx, dut):
+        await ctx.tick()
+        got = [(await cycle(ctx, dut, number + 1, True))[1] for number in range(4 * DEPTH)]
+        assert got == [None] * LATENCY + list(range(1, 4 * DEPTH + 1 - LATENCY))
+
+    run(bench)
+
+
+def test_a_reset_empties_it():
+    reset = Signal()
+
+    async def bench(ctx, dut):
+        for number in range(50):
+            await cycle(ctx, dut, number + 1, number > 40)
+        ctx.set(reset, 1)
+        ctx.set(dut.w.valid, 0)
+        await ctx.tick()
+        ctx.set(reset, 0)
+        assert ctx.get(dut.empty)
+        for _ in range(10):
+            assert (await cycle(ctx, dut, None, True))[1] is None
+        await cycle(ctx, dut, 1000, True)
+        got = [(await cycle(ctx, dut, None, True))[1] for _ in range(10)]
+        assert [unit for unit in got if unit is not None] == [1000]
+
+    run(bench, reset)
+
+
+@pytest.mark.parametrize("depth", [32, 100])
+def test_an_odd_depth_is_refused(depth):
+    with pytest.raises(ValueError, match="power of two"):
+        ParameterFifo(depth)
