@@ -78,7 +78,7 @@ class Weights(wiring.Component):
         with m.If(accept):
             m.d.sync += reducer.eq(reducer + 1)
             with m.If(quarter_ends & ~last_tap):  # the same output again
-                m.d.sync += reducer[:2].eq(reducer[:2] & ~last_quarter)
+                m.d.sync += reducer.eq(Cat(reducer[:2] & ~last_quarter, reducer[2:]))
             with m.If(quarter_ends):
                 m.d.sync += tap.eq(Mux(last_tap, 0, tap + 1))
         with m.If(complete):

@@ -10,8 +10,8 @@ from overlays.gateware.weights import PASSES, Weights
 REDUCERS = 2
 
 
-def simulate(bench):
-    dut = Weights(REDUCERS)
+def simulate(bench, reducers=REDUCERS):
+    dut = Weights(reducers)
     sim = Simulator(dut)
     sim.add_clock(1e-8)
     sim.add_testbench(functools.partial(bench, dut=dut))
@@ -39,10 +39,10 @@ async def give(ctx, dut, unit):
     return taken
 
 
-def units_of_pass(rng, spread):
+def units_of_pass(rng, spread, reducers=REDUCERS):
     """Units in the order of the stream, and by (reducer, tap)."""
     banks, units = {}, []
-    for output in range(REDUCERS >> spread):
+    for output in range(reducers >> spread):
         for tap in range(TAPS):
             for quarter in range(1 << spread):
                 unit = rng.getrandbits(UNIT)
@@ -51,14 +51,14 @@ def units_of_pass(rng, spread):
     return units, banks
 
 
-@pytest.mark.parametrize("spread", (0, 1))
-def test_a_pass_is_read_write_latency_after_its_last_unit(spread):
+@pytest.mark.parametrize("reducers, spread", ((2, 0), (2, 1), (8, 0), (8, 1), (8, 2)))
+def test_a_pass_is_read_write_latency_after_its_last_unit(reducers, spread):
     rng = random.Random(spread)
 
     async def bench(ctx, dut):
         await start(ctx, dut, spread, 3)
         for number in range(3):
-            units, banks = units_of_pass(rng, spread)
+            units, banks = units_of_pass(rng, spread, reducers)
             for unit in units:
                 while rng.random() < 0.3:
                     await ctx.tick()
@@ -75,7 +75,7 @@ def test_a_pass_is_read_write_latency_after_its_last_unit(spread):
             await ctx.tick().repeat(Weights.LOADED_LATENCY - 1)
         assert not await give(ctx, dut, 0), "a unit of the next layer was taken"
 
-    simulate(bench)
+    simulate(bench, reducers)
 
 
 def test_slots_are_filled_only_when_free_and_read_after_read_latency():
