@@ -110,6 +110,14 @@ class Accelerator(wiring.Component):
         host_reset = file.control_written & file.control[1]
         shape, buffers, mode = file.shape, file.buffers, file.mode
         held = sequencer.registers
+        # a copy beside the sequencer: a program's next step comes long after
+        m.d.sync += [
+            held.dma_address.eq(file.dma_address), held.dma_bytes.eq(file.dma_bytes),
+            held.source.eq(buffers[:4]), held.target.eq(buffers[4:8]),
+            held.height.eq(shape[:8]), held.width.eq(shape[8:16]), held.channels.eq(shape[16:]),
+            held.outputs.eq(file.outputs), held.padding.eq(mode[:2]), held.pool.eq(mode[4]),
+            held.batch.eq(file.batch),
+        ]
         m.d.comb += [
             file.magic.eq(r.MAGIC), file.version.eq(r.VERSION_MAJOR << 16 | r.VERSION_MINOR),
             file.build.eq(self.build),
@@ -141,11 +149,6 @@ class Accelerator(wiring.Component):
             sequencer.host_kind.eq(file.stage_value[:4]),
             sequencer.program_address.eq(file.program_address),
             sequencer.program_steps.eq(file.program_steps),
-            held.dma_address.eq(file.dma_address), held.dma_bytes.eq(file.dma_bytes),
-            held.source.eq(buffers[:4]), held.target.eq(buffers[4:8]),
-            held.height.eq(shape[:8]), held.width.eq(shape[8:16]), held.channels.eq(shape[16:]),
-            held.outputs.eq(file.outputs), held.padding.eq(mode[:2]), held.pool.eq(mode[4]),
-            held.batch.eq(file.batch),
             sequencer.read_fault.eq(reader.error),
         ]
 
@@ -207,11 +210,12 @@ class Accelerator(wiring.Component):
                 clear: Signal) -> None:
         """Hand the running stage the buffers and the parameter stream."""
         held = sequencer.registers
-        running, start = Signal(4), Signal()
+        running, begin, start = Signal(4), Signal(), Signal()
         source, shape = Signal(4), Signal(StageShape)
-        m.d.sync += start.eq(sequencer.begin & ~((sequencer.kind == r.LOAD)
-                                                 & (held.target == r.PARAMS)))
-        with m.If(sequencer.begin & ~((sequencer.kind == r.LOAD) & (held.target == r.PARAMS))):
+        m.d.sync += [begin.eq(sequencer.begin & ~((sequencer.kind == r.LOAD)
+                                                  & (held.target == r.PARAMS))),
+                     start.eq(begin)]
+        with m.If(begin):
             m.d.sync += [
                 running.eq(sequencer.kind), source.eq(held.source), shape.height.eq(held.height),
                 shape.width.eq(held.width), shape.channels.eq(held.channels),
@@ -236,26 +240,26 @@ class Accelerator(wiring.Component):
             m.d.sync += [runs.eq(kinds), begins.eq(start & kinds), own_shape.eq(shape)]
             m.d.comb += [stage.stage.start.eq(begins), stage.stage.shape.eq(own_shape),
                          stage.units.payload.eq(parameters.r.payload),
-                         stage.units.valid.eq(parameters.r.valid & runs)]
+                         stage.units.valid.eq(parameters.r.valid)]
             ended |= stage.stage.done & runs
             busy |= stage.stage.busy & runs
             waiting |= stage.stage.waiting & runs
             with m.If(runs):
-                m.d.comb += [parameters.r.ready.eq(stage.units.ready),
-                             *_drive(fmaps.write, stage.write)]
+                m.d.comb += _drive(fmaps.write, stage.write)
         store_parameters = storing & (source == r.PARAMS)
         store_pending, store_address = Signal(), Signal(32)
         with m.If(start & storing):
             m.d.sync += [store_pending.eq(1), store_address.eq(held.dma_address)]
         with m.Elif(writer.commands.ready | clear):
             m.d.sync += store_pending.eq(0)
-        with m.If(store_parameters):
-            m.d.comb += parameters.r.ready.eq(store.units.ready)
+        # no stage takes units but the one that runs, so nothing has to choose
+        m.d.comb += parameters.r.ready.eq(fp.units.ready | conv.units.ready | fc.units.ready
+                                          | store.units.ready)
         waiting |= store_parameters & ~parameters.r.valid
         m.d.comb += [
             store.start.eq(start & storing), store.source.eq(source),
             store.units.payload.eq(parameters.r.payload),
-            store.units.valid.eq(parameters.r.valid & store_parameters),
+            store.units.valid.eq(parameters.r.valid),
             sums.address.eq(store.sums_address),
             store.sums_data.eq(sums.word), store.read.data.eq(fmaps.read.data),
             fmaps.read.address.eq(Mux(storing, store.read.address, Mux(

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from overlays.gateware.config import QUARTERS, TAPS, UNIT
 from overlays.gateware.decision import Decision
 from overlays.gateware.interfaces import MERGE_CYCLES, FmapRead, FmapWrite, Stage, Units
-from overlays.gateware.raster import Raster
+from overlays.gateware.raster import Raster, Step
 from overlays.gateware.reducer import Reducer
 from overlays.gateware.thresholds import Thresholds
 from overlays.gateware.weights import PASSES, Weights
@@ -38,7 +38,7 @@ class BinConv(wiring.Component):
 
     SETTLING = 5
     """From `start` to that of the blocks."""
-    START_LATENCY = SETTLING + 1 + Window.LATENCY
+    START_LATENCY = SETTLING + 2 + Window.LATENCY
     """From `start` to the window of the raster's first step."""
     LOAD_LATENCY = (Thresholds.START_CYCLES + Weights.START_CYCLES + Weights.LOADED_LATENCY
                     + Raster.READY_LATENCY)
@@ -104,11 +104,12 @@ class BinConv(wiring.Component):
             self.units.ready.eq(thresholds.units.ready | weights.units.ready),
         ]
 
-        # Pixels.
+        # Pixels.  The raster's counters lie together; what they say goes far, from registers.
+        step, address = Signal(Step), Signal(16, reset_less=True)
+        m.d.sync += [step.eq(raster.step), address.eq(raster.address)]
         m.d.comb += [
-            self.fmap.address.eq(raster.address),
-            window.row.eq(self.fmap.data),
-            window.step.eq(raster.step),
+            self.fmap.address.eq(address),
+            window.row.eq(self.fmap.data), window.step.eq(step),
             raster.ready.eq(weights.loaded),
             weights.take.eq(raster.take),
         ]

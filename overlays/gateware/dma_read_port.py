@@ -1,6 +1,8 @@
 """Reading through one HP port: bursts out, units in, in the order of the bursts."""
 
-from amaranth import Cat, Const, Module, Signal
+from typing import Tuple
+
+from amaranth import Cat, Const, Module, Signal, Value
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,11 +16,10 @@ from overlays.gateware.axi import (
 )
 from overlays.gateware.config import BURST_BYTES, UNIT, WORD
 from overlays.gateware.dma_command import BURST_BITS, BURST_NUMBER_BITS
-from overlays.gateware.interfaces import Units
 
 BURST_UNITS = BURST_BYTES * 8 // UNIT
-UNIT_LATENCY = 4
-"""Cycles from a unit's second beat on the port to the unit at `units`, when none is before it."""
+UNIT_LATENCY = 2
+"""Cycles from a unit's second beat on the port to `available`."""
 FAULT_LATENCY = 2
 """Cycles from a beat with an error to `fault`."""
 
@@ -30,8 +31,6 @@ class DmaReadPort(wiring.Component):
     ID 0 and come back in order.  `issue` may be pulsed in a cycle in which `can_issue` is 1; the
     next one is possible four cycles later.
 
-    Cost: 125 LUT, 310 FF and 2 BRAM36 (up to fifo_bursts = 64).
-
     Parameters
     ----------
     fifo_bursts : int
@@ -42,29 +41,29 @@ class DmaReadPort(wiring.Component):
     axi : Out(HP_READ)
     can_issue, issue, burst : Out(1), In(1), In(25)
         Ask for the burst at 128 * `burst`.
-    units : Out(Units)
-    stop : In(1)
-        Nothing more is offered at `units`; what arrives is dropped.
+    available, take, unit : Out(1), In(1), Out(128)
+        The FIFO holds a unit; take it; in the next cycle it is what block RAM puts out.
     idle : Out(1)
-        All that was asked for has arrived.
-    clear : In(1)
-        Forget what the FIFO holds; only while `idle` and `stop`.
+        A register: all that was asked for had arrived a cycle before.
     empty : Out(1)
-        `idle`, and nothing is left for `units`.
+        A register: and all of it had been taken.
+    clear : In(1)
+        Forget what the FIFO holds, and `fault`; only while `idle` and without `take`.
     fault, fault_bursts, fault_address : Out(1), Out(6), Out(32)
-        Pulse: a beat came with an error; how many bursts came before its own (since `clear`,
-        modulo 64), and the address of its 64-bit word.
+        Of the first beat with an error since `clear`: how many bursts came before its own (modulo
+        64), and the address of its 64-bit word.
     """
 
     axi: Out(HP_READ)
     can_issue: Out(1)
     issue: In(1)
     burst: In(BURST_NUMBER_BITS)
-    units: Out(Units)
-    stop: In(1)
-    idle: Out(1)
+    available: Out(1)
+    take: In(1)
+    unit: Out(UNIT)
+    idle: Out(1, init=1)
+    empty: Out(1, init=1)
     clear: In(1)
-    empty: Out(1)
     fault: Out(1)
     fault_bursts: Out(6)
     fault_address: Out(32)
@@ -94,16 +93,17 @@ class DmaReadPort(wiring.Component):
         outstanding, free = Signal(range(HP_OUTSTANDING + 1)), Signal(
             range(self.fifo_bursts + 1), init=self.fifo_bursts)
         burst = Signal(BURST_NUMBER_BITS, reset_less=True)
+        quiet = (outstanding == 0) & ~self.issue
         m.d.comb += [
             axi.rready.eq(1),
             axi.araddr.eq(burst << BURST_BITS), axi.arlen.eq(MAX_BEATS - 1),
             axi.arsize.eq(BEAT_SIZE), axi.arburst.eq(Burst.INCR), axi.arcache.eq(BUFFERABLE),
-            self.idle.eq(outstanding == 0),
         ]
         m.d.sync += [
             outstanding.eq(outstanding + self.issue - last),
             self.can_issue.eq(~self.issue & ~axi.arvalid & (free != 0)
                               & (outstanding != HP_OUTSTANDING)),
+            self.idle.eq(quiet), self.empty.eq(quiet & ~self.available),
         ]
         with m.If(self.clear):
             m.d.sync += free.eq(self.fifo_bursts)
@@ -115,31 +115,23 @@ class DmaReadPort(wiring.Component):
             m.d.sync += axi.arvalid.eq(0)
 
     def _fifo(self, m: Module, arrived: Signal, odd: Signal, data: Signal) -> Signal:
-        """The FIFO and the two registers behind it; returns the pulse that frees a burst's room."""
+        """The FIFO; returns the pulse that frees a burst's room."""
         depth = self.fifo_bursts * BURST_UNITS
         fifo = m.submodules.fifo = memory.Memory(shape=UNIT, depth=depth, init=[])
         write, read = fifo.write_port(granularity=WORD), fifo.read_port()
-        head, tail, level = Signal(range(depth)), Signal(range(depth)), Signal(range(depth + 1))
-        fetched, offered, fetch, move = Signal(), Signal(), Signal(), Signal()
-        unit = Signal(UNIT, reset_less=True)
+        head, tail = Signal(range(depth)), Signal(range(depth))
         complete, freed = Signal(), Signal()
+        level, available = count(m, "level", depth, complete, self.take)
         m.d.comb += [
             write.addr.eq(tail), write.data.eq(data.replicate(UNIT // WORD)),
             write.en.eq(Cat(arrived & ~odd, arrived & odd)), complete.eq(arrived & odd),
-            read.addr.eq(head), read.en.eq(fetch),
-            move.eq(~offered | self.units.ready), fetch.eq((level != 0) & (~fetched | move)),
-            self.units.payload.eq(unit), self.units.valid.eq(offered & ~self.stop),
-            self.empty.eq(self.idle & (level == 0) & ~fetched & ~offered),
+            read.addr.eq(head), self.unit.eq(read.data), self.available.eq(available),
         ]
         # head and tail need no clearing: bursts arrive whole
-        m.d.sync += [tail.eq(tail + complete), freed.eq(fetch & head[:3].all())]
-        with m.If(move):
-            m.d.sync += [unit.eq(read.data), offered.eq(fetched)]
+        m.d.sync += [tail.eq(tail + complete), head.eq(head + self.take),
+                     freed.eq(self.take & head[:3].all())]
         with m.If(self.clear):
-            m.d.sync += [level.eq(0), fetched.eq(0), offered.eq(0), head.eq(tail), freed.eq(0)]
-        with m.Else():
-            m.d.sync += [level.eq(level + complete - fetch), head.eq(head + fetch),
-                         fetched.eq(fetch | (fetched & ~move))]
+            m.d.sync += [level.eq(0), available.eq(0), head.eq(tail)]
         return freed
 
     def _faults(self, m: Module, beat: Signal, last: Signal, failed: Signal) -> None:
@@ -150,11 +142,22 @@ class DmaReadPort(wiring.Component):
         issued, received = Signal(range(HP_OUTSTANDING)), Signal(6)
         m.d.comb += [write.addr.eq(issued), write.data.eq(self.burst), write.en.eq(self.issue),
                      read.addr.eq(received)]
+        with m.If(failed & ~self.fault):
+            m.d.sync += [
+                self.fault.eq(1), self.fault_bursts.eq(received),
+                self.fault_address.eq(Cat(Const(0, BURST_BITS - len(beat)), beat, read.data)),
+            ]
         with m.If(self.clear):
-            m.d.sync += [issued.eq(0), received.eq(0)]
+            m.d.sync += [issued.eq(0), received.eq(0), self.fault.eq(0)]
         with m.Else():
             m.d.sync += [issued.eq(issued + self.issue), received.eq(received + last)]
-        m.d.sync += [
-            self.fault.eq(failed), self.fault_bursts.eq(received),
-            self.fault_address.eq(Cat(Const(0, BURST_BITS - len(beat)), beat, read.data)),
-        ]
+
+
+def count(m: Module, name: str, most: int, up: Value, down: Value,
+          init: int = 0) -> Tuple[Signal, Signal]:
+    """A count up to `most`, and beside it, in a register, whether it is not 0."""
+    value, some = Signal(range(most + 1), name=name, init=init), Signal(
+        name=f"some_{name}", init=init != 0)
+    m.d.sync += [value.eq(value + up - down),
+                 some.eq(up | (value[1:] != 0) | value[0] & ~down)]
+    return value, some

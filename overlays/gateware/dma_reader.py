@@ -1,27 +1,39 @@
 """Reading DRAM: commands in, units out in the order of memory, over one or two HP ports."""
 
-from amaranth import Array, Cat, Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth import Array, Cat, Module, Mux, ResetInserter, Signal, Value
+from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from overlays.gateware.axi import HP_READ
 from overlays.gateware.config import UNIT
 from overlays.gateware.dma_command import BURST_BITS, BURST_NUMBER_BITS, DmaCommand
-from overlays.gateware.dma_read_port import BURST_UNITS, DmaReadPort
+from overlays.gateware.dma_read_port import BURST_UNITS, UNIT_LATENCY, DmaReadPort, count
 from overlays.gateware.interfaces import Units
 
-COMMAND_LATENCY = 2
-"""Cycles from a command, taken by an idle reader, to its first ARVALID; the second port's comes a
-cycle later."""
+COMMAND_LATENCY = 3
+"""Cycles from a command, taken by an idle reader, to its first ARVALID; the second port's comes two
+cycles later."""
+BEAT_LATENCY = UNIT_LATENCY + 3
+"""Cycles from a unit's second beat on a port to the unit at `units`, when none is before it: the
+port, the block RAM and the queue's LATENCY."""
+BUSY_LATENCY = 3
+"""Cycles from the last unit's leaving to the fall of `busy`."""
+DRAIN_CYCLES = 3
+"""After so many cycles nothing that was begun before an error or reset is between two registers."""
 SLICE = 32
 """Bits of a unit that share a copy of the choice of port."""
+QUEUE_DEPTH = 16
+QUEUE_SLICE = 36
+"""Bits of the queue that share LUTRAM and its addresses: six RAM32M of six bits."""
+OWN = {"attrs": {"keep": 1}}
+"""A register not to be merged with its like."""
 
 
 class DmaReader(wiring.Component):
     """Bursts take turns over the ports, across commands, so the ports share the work evenly.
 
     With memory that gives 8 bytes a cycle on each of two ports a unit leaves in every cycle; the
-    first one COMMAND_LATENCY + memory's latency + 1 + UNIT_LATENCY cycles after the command.
+    first one COMMAND_LATENCY + memory's latency + 1 + BEAT_LATENCY cycles after the command.
     Commands follow each other without a gap.  A command of no bursts does nothing.
 
     At an error (SLVERR, DECERR) or `reset` the reader offers nothing more (a unit that was offered
@@ -29,7 +41,8 @@ class DmaReader(wiring.Component):
     then sets `error` and stays so until `reset`; after a reset it is as new.  `reset` may come at
     any time.  A unit with a failing word, or one behind it, never leaves.
 
-    Cost with two ports: 415 LUT, 715 FF, 4 BRAM36; with one: 160 LUT, 400 FF, 2 BRAM36.
+    Cost with two ports: 390 LUT, 128 LUT as RAM, 690 FF, 4 BRAM36; with one: 165 LUT, 108 LUT as
+    RAM, 490 FF, 2 BRAM36.
 
     Parameters
     ----------
@@ -43,11 +56,13 @@ class DmaReader(wiring.Component):
     axi0, axi1 : Out(HP_READ)
     commands : In(stream.Signature(DmaCommand))
     units : Out(Units)
+        `valid` is one lookup table behind registers, and `ready` moves a few addresses.
     busy : Out(1)
-        A command is taken and not all of its units are, or bursts are on their way after an error
-        or reset.
+        A register.  It rises in the cycle after a command or `reset`, and falls BUSY_LATENCY
+        cycles after the last unit left (for a command of no bursts in the second after it), or when
+        all is drained after an error or reset; then `error` and `error_address` are right.
     error, error_address : Out(1), Out(32)
-        The first failing 64-bit word in the order of the commands.
+        Registers: the first failing 64-bit word in the order of the commands.
     reset : In(1)
         Pulse.
     """
@@ -71,87 +86,168 @@ class DmaReader(wiring.Component):
             wiring.connect(m, port.axi, wiring.flipped(getattr(self, f"axi{n}")))
             ports.append(port)
         draining, clear = Signal(), Signal()
-        m.d.comb += [port.stop.eq(draining) for port in ports]
         m.d.comb += [port.clear.eq(clear) for port in ports]
-        active = self._issue(m, ports, draining, clear)
-        self._collect(m, ports, clear)
+        begun = self._issue(m, ports, draining, clear)
+        waiting = self._collect(m, ports, draining, clear)
         self._drain(m, ports, draining, clear)
-        empty = Cat(port.empty for port in ports).all()
-        m.d.comb += self.busy.eq(Mux(draining, ~self.error, active | ~empty))
+        command = self.commands
+        m.d.sync += self.busy.eq(self.reset | command.valid & command.ready
+                                 | Mux(draining, ~self.error, begun | waiting))
         return m
 
-    def _issue(self, m: Module, ports: list, draining: Signal, clear: Signal) -> Signal:
+    def _issue(self, m: Module, ports: list, draining: Signal, clear: Signal) -> Value:
         """Split commands into bursts; returns whether some are still to be asked for."""
         active, turn = Signal(), Signal(range(max(len(ports), 2)))
         burst, left = Signal(BURST_NUMBER_BITS), Signal(BURST_NUMBER_BITS)
+        # right two cycles after those above: bursts are at least two cycles apart
+        next_burst, next_left, last = Signal.like(burst), Signal.like(left), Signal()
         command = self.commands
-        go, last = Signal(), Signal()
+        go = Signal()
+        issues = Cat(port.issue for port in ports)
         m.d.comb += [
             command.ready.eq(~active & ~draining),
-            go.eq(active & ~draining & Array(port.can_issue for port in ports)[turn]),
+            go.eq(active & ~draining & ~issues.any()
+                  & Array(port.can_issue for port in ports)[turn]),
         ]
+        m.d.sync += [next_burst.eq(burst + 1), next_left.eq(left - 1), last.eq(left == 1)]
         for n, port in enumerate(ports):
-            m.d.comb += [port.burst.eq(burst), port.issue.eq(go & (turn == n))]
+            issue = Signal(name=f"issue{n}")
+            m.d.comb += [port.burst.eq(burst), port.issue.eq(issue)]
+            m.d.sync += issue.eq(go & (turn == n))
         with m.If(command.valid & command.ready):
             m.d.sync += [burst.eq(command.payload.address >> BURST_BITS),
                          left.eq(command.payload.bursts),
-                         last.eq(command.payload.bursts == 1),
                          active.eq(command.payload.bursts != 0)]
-        with m.Elif(go):
-            m.d.sync += [burst.eq(burst + 1), left.eq(left - 1), last.eq(left == 2),
-                         active.eq(~last), turn.eq(_after(turn, ports))]
+        with m.Elif(issues.any()):
+            m.d.sync += [burst.eq(next_burst), left.eq(next_left), active.eq(~last),
+                         turn.eq(_after(turn, ports))]
         with m.If(clear):
             m.d.sync += [active.eq(0), turn.eq(0)]
-        return active
+        return active | issues.any()
 
-    def _collect(self, m: Module, ports: list, clear: Signal) -> None:
-        """Take a burst's units from each port in turn."""
-        # the choice among 128 bits, from one copy of `turn` for each 32 of them
-        turns = [Signal(range(max(len(ports), 2)), name=f"turn{n}", attrs={"keep": True})
-                 for n in range(UNIT // SLICE)]
-        turn = turns[0]
+    def _collect(self, m: Module, ports: list, draining: Signal, clear: Signal) -> Value:
+        """Take a burst's units from each port in turn; returns whether some are still to leave."""
+        queue = UnitQueue()
+        m.submodules.queue = ResetInserter(clear)(queue)
+        turn = Signal(range(max(len(ports), 2)))
         count = Signal(range(BURST_UNITS))
-        m.d.comb += self.units.valid.eq(Array(port.units.valid for port in ports)[turn])
-        for n, copy in enumerate(turns):
-            m.d.comb += self.units.payload.word_select(n, SLICE).eq(Array(
-                port.units.payload.word_select(n, SLICE) for port in ports)[copy])
-        for n, port in enumerate(ports):
-            m.d.comb += port.units.ready.eq(self.units.ready & (turn == n))
+        take, taken = Signal(), Signal()
+        m.d.comb += [
+            take.eq(queue.room & ~draining & Array(port.available for port in ports)[turn]),
+            queue.reserve.eq(take), queue.push.eq(taken),
+            self.units.valid.eq(queue.r.valid & ~draining),
+            self.units.payload.eq(queue.r.payload), queue.r.ready.eq(self.units.ready),
+        ]
+        m.d.comb += [port.take.eq(take & (turn == n)) for n, port in enumerate(ports)]
+        m.d.sync += taken.eq(take)
+        # the choice among 128 bits that come out of block RAM, from one copy for each 32 of them
+        for n in range(UNIT // SLICE):
+            taken_turn = Signal.like(turn, name=f"taken_turn{n}", **OWN)
+            m.d.sync += taken_turn.eq(turn)
+            m.d.comb += queue.data.word_select(n, SLICE).eq(Array(
+                port.unit.word_select(n, SLICE) for port in ports)[taken_turn])
         with m.If(clear):
-            m.d.sync += [count.eq(0), *(copy.eq(0) for copy in turns)]
-        with m.Elif(self.units.valid & self.units.ready):
+            m.d.sync += [count.eq(0), turn.eq(0)]
+        with m.Elif(take):
             m.d.sync += count.eq(count + 1)
             with m.If(count.all()):
-                m.d.sync += [copy.eq(_after(copy, ports)) for copy in turns]
+                m.d.sync += turn.eq(_after(turn, ports))
+        return ~queue.empty | ~Cat(port.empty for port in ports).all()
 
     def _drain(self, m: Module, ports: list, draining: Signal, clear: Signal) -> None:
-        """Stop at an error or reset; of several errors keep the first in order."""
-        resetting, failed = Signal(), Signal()
-        first = Signal(7)
-        # a burst's place in the order of all; few are on their way, so differences stay small
-        places = [Cat(n, port.fault_bursts) if len(ports) == 2 else port.fault_bursts
-                  for n, port in enumerate(ports)]
+        """Stop at an error or reset; of the ports' first errors keep the first in order."""
+        resetting, drained = Signal(), Signal()
+        settled = Signal(DRAIN_CYCLES)
+        first, *others = ports
+        later = Signal()
+        if others:
+            # bursts' places in the order of all; few are on their way, so differences stay small
+            places = [Cat(n, port.fault_bursts) for n, port in enumerate(ports)]
+            m.d.sync += later.eq(others[0].fault
+                                 & (~first.fault | (places[1] - places[0])[6]))
+        m.d.sync += [
+            self.error_address.eq(Mux(later, ports[-1].fault_address, first.fault_address)),
+            settled.eq(Cat(draining, settled)),
+            # a port is idle no sooner than the fault of its last beat shows, so nothing can follow
+            drained.eq(settled.all() & Cat(port.idle for port in ports).all()),
+            clear.eq(drained & resetting & ~clear),
+        ]
         with m.If(self.reset):
-            m.d.sync += [draining.eq(1), resetting.eq(1), self.error.eq(0)]
-        for port, place in zip(ports, places):
-            earlier = (place - first)[:len(place)][-1]
-            with m.If(port.fault & ~self.error & (~failed | earlier)):
-                m.d.sync += [draining.eq(1), failed.eq(1), first.eq(place),
-                             self.error_address.eq(port.fault_address)]
-        # two faults in one cycle: the later assignment must not hide the earlier burst
-        if len(ports) == 2:
-            both = ports[0].fault & ports[1].fault & ~self.error
-            sooner = (places[0] - places[1])[6]
-            with m.If(both & sooner & (~failed | (places[0] - first)[6])):
-                m.d.sync += [first.eq(places[0]), self.error_address.eq(ports[0].fault_address)]
-        # a port is idle no sooner than the fault of its last beat shows, so nothing can follow
-        with m.If(draining & Cat(port.idle for port in ports).all()):
-            with m.If(resetting):
-                m.d.comb += clear.eq(1)
-                m.d.sync += [draining.eq(0), resetting.eq(0), failed.eq(0)]
-            with m.Elif(~self.reset):
-                m.d.sync += self.error.eq(1)
+            m.d.sync += [resetting.eq(1), self.error.eq(0)]
+        with m.Elif(drained & ~resetting):
+            m.d.sync += self.error.eq(1)
+        with m.If(self.reset | Cat(port.fault for port in ports).any()):
+            m.d.sync += draining.eq(1)
+        with m.If(clear):
+            m.d.sync += [draining.eq(0), resetting.eq(0), settled.eq(0), drained.eq(0)]
 
 
 def _after(turn: Signal, ports: list) -> object:
     return Mux(turn == len(ports) - 1, 0, turn + 1)
+
+
+class UnitQueue(wiring.Component):
+    """Sixteen units that were read ahead; the oldest is offered.
+
+    What leaves is LUTRAM at an address in a register.  So taking a word moves a few addresses; an
+    output register would be a wide net of clock enables.  A unit is announced before it comes, so
+    that memories with a few cycles to here can be read ahead: `reserve` a place while there is
+    `room` and `push` into it in the same cycle or a later one.
+
+    Attributes
+    ----------
+    room, reserve : Out(1), In(1)
+        A place may be reserved; it is.
+    push, data : In(1), In(128)
+        A unit for a reserved place.  Both meet a register first.
+    r : Out(Units)
+        A unit is there LATENCY cycles after `push`, when none is before it.
+    empty : Out(1)
+        A bit of a register: no place is reserved or held; from the second cycle after the last unit
+        left.
+    """
+
+    LATENCY = 2
+
+    room: Out(1)
+    reserve: In(1)
+    push: In(1)
+    data: In(UNIT)
+    r: Out(Units)
+    empty: Out(1)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        r = self.r
+        pop, popped, stored = Signal(), Signal(), Signal()
+        newest = Signal(range(QUEUE_DEPTH), init=QUEUE_DEPTH - 1)
+        oldest = Signal(range(QUEUE_DEPTH), **OWN)
+        m.d.comb += pop.eq(r.valid & r.ready)
+        m.d.sync += [
+            popped.eq(pop), stored.eq(self.push), newest.eq(newest + stored),
+            oldest.eq(_moved(oldest, pop)),
+            r.valid.eq(stored | r.valid & ~(r.ready & (newest == oldest))),
+        ]
+        for n, start in enumerate(range(0, UNIT, QUEUE_SLICE)):
+            part = slice(start, min(start + QUEUE_SLICE, UNIT))
+            bits = part.stop - part.start
+            ram = m.submodules[f"ram{n}"] = memory.Memory(
+                shape=bits, depth=QUEUE_DEPTH, init=[], attrs={"ram_style": "distributed"})
+            write_port, read_port = ram.write_port(), ram.read_port(domain="comb")
+            enable = Signal(name=f"enable{n}", **OWN)
+            tail, head = (Signal(range(QUEUE_DEPTH), name=name, **OWN)
+                          for name in (f"tail{n}", f"head{n}"))
+            data = Signal(bits, name=f"data{n}", reset_less=True)
+            m.d.sync += [data.eq(self.data[part]), enable.eq(self.push), tail.eq(tail + enable),
+                         head.eq(_moved(head, pop))]
+            m.d.comb += [write_port.data.eq(data), write_port.en.eq(enable),
+                         write_port.addr.eq(tail), read_port.addr.eq(head),
+                         r.payload[part].eq(read_port.data)]
+        free, room = count(m, "free", QUEUE_DEPTH, popped, self.reserve, init=QUEUE_DEPTH)
+        m.d.comb += [self.room.eq(room), self.empty.eq(free[-1])]
+        return m
+
+
+def _moved(address: Signal, move: Value) -> Value:
+    """Address + move, a lookup table a bit: `move` comes late, and a carry chain takes longer."""
+    return address ^ Cat(move, *(move & address[:n].all() for n in range(1, len(address))))

@@ -1,7 +1,7 @@
 """Writing DRAM through one HP port: a command and a stream of words in, bursts out."""
 
-from amaranth import Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth import Module, Mux, ResetInserter, Signal
+from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from overlays.gateware.axi import (
@@ -12,13 +12,16 @@ from overlays.gateware.axi import (
     MAX_BEATS,
     Burst,
 )
+from overlays.gateware.config import WORD
 from overlays.gateware.dma_command import BURST_BITS, BURST_NUMBER_BITS, DmaCommand
 from overlays.gateware.interfaces import Words
 
 COMMAND_LATENCY = 2
 """Cycles from a command to AWVALID."""
-WORD_LATENCY = 1
-"""Cycles from a word that is taken to its WVALID."""
+QUEUE = 16
+"""Words that wait for the bus, so that WREADY need not reach who sends them."""
+WORD_LATENCY = 2
+"""Cycles from a word that is taken to its WVALID, once its burst is announced."""
 DONE_LATENCY = 3
 """Cycles from the last write response to `done`."""
 
@@ -34,7 +37,9 @@ class DmaWriter(wiring.Component):
     When every response has come, it sets `error` and stays so until `reset`, or after a reset is
     as new.  `reset` may come at any time.
 
-    Cost: 125 LUT, 190 FF.
+    A command's words, and no more, are taken ahead of the bus into a queue of QUEUE words.
+
+    Cost: 160 LUT, 44 LUT as RAM, 245 FF.
 
     Attributes
     ----------
@@ -71,7 +76,7 @@ class DmaWriter(wiring.Component):
         quiet = to_answer == 0  # what is answered has been sent
 
         left = self._addresses(m, active, draining, to_answer, announced)
-        self._data(m, draining, to_send, sent)
+        self._data(m, self._wanted(m, draining), draining, to_send, sent)
         self._responses(m, answered, draining, failed)
 
         m.d.comb += [self.commands.ready.eq(~active & ~draining),
@@ -111,9 +116,34 @@ class DmaWriter(wiring.Component):
             m.d.sync += [axi.awvalid.eq(0), burst.eq(burst + 1)]
         return left
 
-    def _data(self, m: Module, draining: Signal, to_send: Signal, sent: Signal) -> None:
+    def _wanted(self, m: Module, draining: Signal) -> Signal:
+        """Whether the command still lacks words."""
+        command, taken = self.commands, self.words.valid & self.words.ready
+        left, word = Signal(BURST_NUMBER_BITS), Signal(range(MAX_BEATS))
+        wanted, last = Signal(), Signal()
+        with m.If(command.valid & command.ready):
+            m.d.sync += [left.eq(command.payload.bursts), wanted.eq(command.payload.bursts != 0),
+                         last.eq(command.payload.bursts == 1), word.eq(0)]
+        with m.Elif(taken):
+            m.d.sync += word.eq(word + 1)
+            with m.If(word.all()):
+                m.d.sync += [left.eq(left - 1), last.eq(left == 2), wanted.eq(~last)]
+        with m.If(draining):
+            m.d.sync += wanted.eq(0)
+        return wanted
+
+    def _data(self, m: Module, wanted: Signal, draining: Signal, to_send: Signal,
+              sent: Signal) -> None:
         """The data channel: words while all is well, beats without strobes to end a burst."""
-        axi, words = self.axi, self.words
+        axi = self.axi
+        queue = fifo.SyncFIFO(width=WORD, depth=QUEUE)
+        m.submodules.queue = ResetInserter(draining)(queue)
+        m.d.comb += [
+            queue.w_data.eq(self.words.payload),
+            queue.w_en.eq(self.words.valid & self.words.ready),
+            self.words.ready.eq(queue.w_rdy & wanted & ~draining),
+        ]
+        words = queue.r_stream
         beat = Signal(range(MAX_BEATS))
         free, load = Signal(), Signal()
         m.d.comb += [

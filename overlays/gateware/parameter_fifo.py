@@ -30,13 +30,13 @@ class ParameterFifo(wiring.Component):
     Parameters
     ----------
     depth : int
-        A power of two, 64 or more.
+        A power of two, 32 or more.
 
     Attributes
     ----------
     w, r : In(Units), Out(Units)
     empty : Out(1)
-        No unit is in it, from the cycle after the last one was taken at `r`.
+        No unit is in it, from the second cycle after the last one was taken at `r`.
     """
 
     w: In(Units)
@@ -44,14 +44,14 @@ class ParameterFifo(wiring.Component):
     empty: Out(1)
 
     def __init__(self, depth: int) -> None:
-        if depth < 64 or depth & (depth - 1):
-            raise ValueError(f"a FIFO of {depth} units: take a power of two, 64 or more")
+        if depth < 32 or depth & (depth - 1):
+            raise ValueError(f"a FIFO of {depth} units: take a power of two, 32 or more")
         self.depth = depth
         super().__init__()
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        accept, taken, fetch = Signal(), Signal(), Signal()
+        accept, taken, gone, fetch = Signal(), Signal(), Signal(), Signal()
         held = Signal(range(2 * self.depth))    # in all
         stored = Signal(range(self.depth + 1))  # of these, in the block RAM and not yet fetched
         free = Signal(range(QUEUE + 1), init=QUEUE)
@@ -64,9 +64,10 @@ class ParameterFifo(wiring.Component):
         ]
         m.d.sync += [
             self.w.ready.eq(stored < self.depth - MARGIN),
-            held.eq(held + accept - taken),
+            gone.eq(taken),  # `r.ready` comes from afar: what can wait a cycle does
+            held.eq(held + accept - gone),
             stored.eq(stored + accept - fetch),
-            free.eq(free + taken - fetch),
+            free.eq(free + gone - fetch),
             tail.eq(tail + accept), head.eq(head + fetch),
         ]
         arrived = fetch  # three cycles later: the address, the block RAM, the register behind it

@@ -21,7 +21,8 @@ class UnitMemory(wiring.Component):
     restart : In(1)
         The next unit goes to the start.
     write, unit : In(1), In(128)
-        Append a unit.  Beyond the end nothing is written.
+        Append a unit, in a later cycle than `restart`; it can be addressed from the second cycle
+        after.  Beyond the end nothing is written.
     address, word : In(16), Out(64)
         A read, READ_LATENCY cycles long.
     """
@@ -40,11 +41,15 @@ class UnitMemory(wiring.Component):
         m = Module()
         units = m.submodules.units = memory.Memory(shape=UNIT, depth=self.depth, init=[])
         write, read = units.write_port(), units.read_port()
+        # what comes in has crossed the chip
+        restart, arrived = Signal(), Signal()
+        unit = Signal(UNIT, reset_less=True)
         place = Signal(range(self.depth + 1))
-        m.d.comb += [write.addr.eq(place), write.data.eq(self.unit),
-                     write.en.eq(self.write & (place < self.depth)),
+        m.d.sync += [restart.eq(self.restart), arrived.eq(self.write), unit.eq(self.unit)]
+        m.d.comb += [write.addr.eq(place), write.data.eq(unit),
+                     write.en.eq(arrived & (place < self.depth)),
                      read.addr.eq(self.address >> 1)]
-        with m.If(self.restart):
+        with m.If(restart):
             m.d.sync += place.eq(0)
         with m.Elif(write.en):
             m.d.sync += place.eq(place + 1)

@@ -4,8 +4,8 @@ import pytest
 from amaranth.sim import Simulator
 
 from overlays.gateware.config import BURST_BYTES
-from overlays.gateware.dma_read_port import BURST_UNITS, UNIT_LATENCY, DmaReadPort
-from overlays.gateware.dma_reader import COMMAND_LATENCY, DmaReader
+from overlays.gateware.dma_read_port import BURST_UNITS, DmaReadPort
+from overlays.gateware.dma_reader import BEAT_LATENCY, BUSY_LATENCY, COMMAND_LATENCY, DmaReader
 from tests.overlays.gateware.axi_models import DECERR, SLVERR, Checker, Memory, Timing
 
 
@@ -112,7 +112,7 @@ def test_throughput_with_two_ports_and_sixteen_bytes_a_cycle():
     units = bursts * BURST_UNITS
     # the last burst of the second port leaves behind that of the first: 8 cycles more
     cycles = bench.got[-1][0] - taken[0]
-    assert cycles == COMMAND_LATENCY + 40 + units - 1 + UNIT_LATENCY + BURST_UNITS
+    assert cycles == COMMAND_LATENCY + 40 + units - 1 + BEAT_LATENCY + BURST_UNITS
     assert units / (cycles + 1) >= 0.98
 
 
@@ -160,7 +160,26 @@ def test_latency_of_the_first_unit(latency):
     bench.simulator.add_testbench(watch)
     bench.run(run)
     assert requested[0] - taken[0] == COMMAND_LATENCY
-    assert bench.got[0][0] - taken[0] == COMMAND_LATENCY + latency + 1 + UNIT_LATENCY
+    assert bench.got[0][0] - taken[0] == COMMAND_LATENCY + latency + 1 + BEAT_LATENCY
+
+
+@pytest.mark.parametrize("bursts", [0, 1, 5])
+def test_busy_rises_at_once_and_falls_soon_after_the_last_unit(bursts):
+    bench, busy = Bench(timing=Timing(9)), []
+
+    async def watch(ctx):
+        async for _, _, value in ctx.tick().sample(bench.dut.busy):
+            busy.append(value)
+
+    async def run(ctx):
+        await ctx.tick().repeat(3)
+        taken = await bench.command(ctx, 0, bursts)
+        await bench.wait(ctx)
+        await ctx.tick().repeat(5)
+        end = bench.got[-1][0] + BUSY_LATENCY if bursts else taken + 2
+        assert [n for n, value in enumerate(busy) if value] == list(range(taken + 1, end))
+    bench.simulator.add_process(watch)
+    bench.run(run)
 
 
 def test_one_port_gives_a_unit_every_second_cycle():

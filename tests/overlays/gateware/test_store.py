@@ -4,22 +4,29 @@ import pytest
 from amaranth.sim import Simulator
 
 from overlays.gateware.interfaces import FMAP_READ_LATENCY
-from overlays.gateware.store import SUMS_READ_LATENCY, WORDS_PER_BURST, Store
+from overlays.gateware.store import (
+    ROW_CYCLES,
+    SUMS_READ_LATENCY,
+    WORD_CYCLES,
+    WORDS_PER_BURST,
+    WORDS_PER_ROW,
+    Store,
+)
 from pynq_bnn import registers
 
 
-def run(source, bursts, rows=(), sums=(), units=(), seed=0):
+def run(source, bursts, rows=(), sums=(), units=(), stalls=True, busy_cycles=None):
     """The words that come out; memories and stream beside it, the taker stalling at random."""
-    rng = random.Random(seed)
+    rng = random.Random(0)
     dut, got = Store(), []
 
     async def memories(ctx):
         pipe = [0] * (FMAP_READ_LATENCY - 1)
         while True:
-            *_, address = await ctx.tick().sample(dut.read.address)
-            pipe.append(rows[address] if address < len(rows) else 0)
+            *_, row, word = await ctx.tick().sample(dut.read.address, dut.sums_address)
+            pipe.append(rows[row] if row < len(rows) else 0)
             ctx.set(dut.read.data, pipe.pop(0))
-            ctx.set(dut.sums_data, sums[address] if address < len(sums) else 0)
+            ctx.set(dut.sums_data, sums[word] if word < len(sums) else 0)
 
     async def stream(ctx):
         for unit in units:
@@ -35,13 +42,14 @@ def run(source, bursts, rows=(), sums=(), units=(), seed=0):
         ctx.set(dut.bursts, bursts)
         await ctx.tick()
         ctx.set(dut.start, 0)
-        for _ in range(200 * bursts):
-            ctx.set(dut.words.ready, rng.randrange(2))
+        for cycle in range(200 * bursts + 10):
+            ctx.set(dut.words.ready, rng.randrange(2) if stalls else 1)
             if ctx.get(dut.words.valid) and ctx.get(dut.words.ready):
                 got.append(ctx.get(dut.words.payload))
             busy = ctx.get(dut.busy)
             await ctx.tick()
             if not busy:
+                assert busy_cycles in (None, cycle)
                 break
         assert not ctx.get(dut.busy)
 
@@ -75,3 +83,18 @@ def test_parameters():
     units = [random.Random(n).getrandbits(128) for n in range(WORDS_PER_BURST)]
     assert run(registers.PARAMS, 2, units=units) == [
         word for unit in units for word in split(unit, 2)]
+
+
+def test_cycles():
+    """From start to the last word; the first word's wait is always that of a row."""
+    words = 2 * WORDS_PER_BURST
+    run(registers.SUMS, 2, stalls=False,
+        busy_cycles=words * (WORD_CYCLES + 1) + ROW_CYCLES - WORD_CYCLES)
+    run(registers.FMAP_A, 2, stalls=False,
+        busy_cycles=words * (WORD_CYCLES + 1)
+        + words // WORDS_PER_ROW * (ROW_CYCLES - WORD_CYCLES))
+
+
+def test_no_bursts_are_no_words():
+    assert run(registers.SUMS, 1, sums=[1] * WORDS_PER_BURST) == [1] * WORDS_PER_BURST
+    assert run(registers.SUMS, 0) == []
