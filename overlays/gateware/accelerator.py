@@ -229,7 +229,8 @@ class Accelerator(wiring.Component):
         fp, conv, fc = stages[r.FP_CONV], stages[r.BIN_CONV], stages[r.BIN_FC]
         users = ((fp, running == r.FP_CONV), (conv, running == r.BIN_CONV),
                  (fc, (running == r.BIN_FC) | (running == r.LAST)))
-        storing = running == r.STORE
+        storing, store_begins = Signal(), Signal()
+        m.d.sync += [storing.eq(running == r.STORE), store_begins.eq(start & (running == r.STORE))]
         ended = load["ended"] & (running == r.LOAD) | writer.done & storing
         busy = reader.units.valid & (running == r.LOAD) | store.words.valid & storing
         waiting = Const(0)
@@ -248,7 +249,7 @@ class Accelerator(wiring.Component):
                 m.d.comb += _drive(fmaps.write, stage.write)
         store_parameters = storing & (source == r.PARAMS)
         store_pending, store_address = Signal(), Signal(32)
-        with m.If(start & storing):
+        with m.If(store_begins):
             m.d.sync += [store_pending.eq(1), store_address.eq(held.dma_address)]
         with m.Elif(writer.commands.ready | clear):
             m.d.sync += store_pending.eq(0)
@@ -257,7 +258,7 @@ class Accelerator(wiring.Component):
                                           | store.units.ready)
         waiting |= store_parameters & ~parameters.r.valid
         m.d.comb += [
-            store.start.eq(start & storing), store.source.eq(source),
+            store.start.eq(store_begins), store.source.eq(source),
             store.units.payload.eq(parameters.r.payload),
             store.units.valid.eq(parameters.r.valid),
             sums.address.eq(store.sums_address),

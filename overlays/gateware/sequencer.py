@@ -1,6 +1,6 @@
 """The sequencer: replays programs, starts stages, counts their cycles, stops at errors."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Module, Mux, Signal, Value
 from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -142,8 +142,9 @@ class Sequencer(wiring.Component):
             return [found.eq(1), cause.code.eq(number), cause.kind.eq(kind), cause.step.eq(step),
                     cause.address.eq(where)]
 
-        state = Signal(State)
+        state, logging = Signal(State), Signal()
         m.d.sync += self.fetch.eq(0)
+        _count(m, self.cycles, self.busy & in_program)
         with m.Switch(state):
             with m.Case(State.IDLE):
                 with m.If(self.run & (self.error_code == 0)):
@@ -207,7 +208,7 @@ class Sequencer(wiring.Component):
                         m.d.sync += state.eq(State.READ)
                     with m.Else():
                         m.d.sync += state.eq(State.FINISH)
-            with m.Case(State.FINISH), m.If(~running):
+            with m.Case(State.FINISH), m.If(~running & ~logging):
                 with m.If(in_program & self.parameters_left):
                     m.d.comb += stop(r.ERROR_LEFTOVER, 0, self.step - 1)
                 with m.Elif(~(self.read_fault | self.write_fault)):
@@ -246,27 +247,36 @@ class Sequencer(wiring.Component):
                 self.error_code, self.error_stage, self.error_step, self.error_address,
                 running, self.busy, self.done, self.step, self.stages, self.cycles)]
             m.d.sync += state.eq(State.STOPPED)
-        with m.If(self.busy & in_program):
-            m.d.sync += self.cycles.eq(self.cycles + 1)
-        self._log(m, running, run_kind, to_parameters)
+        self._log(m, running, logging, run_kind, to_parameters)
         return m
 
-    def _log(self, m: Module, running: Signal, run_kind: Signal, to_parameters: object) -> None:
+    def _log(self, m: Module, running: Signal, logging: Signal, run_kind: Signal,
+             to_parameters: Signal) -> None:
         """Count the running stage's cycles and write its entry when it ends."""
-        entry = Signal(LogEntry)
+        entry = self.log_entry
+        counting = running & ~self.ended
+        for counter, counted in ((entry.cycles, 1), (entry.busy, self.stage_busy),
+                                 (entry.wait, self.stage_waiting)):
+            _count(m, counter, counting & counted)
         with m.If(self.begin):
             m.d.sync += [entry.kind.eq(self.kind), entry.cycles.eq(0), entry.busy.eq(0),
                          entry.wait.eq(0)]
-        with m.Elif(running):
-            m.d.sync += [entry.cycles.eq(entry.cycles + 1),
-                         entry.busy.eq(entry.busy + self.stage_busy),
-                         entry.wait.eq(entry.wait + self.stage_waiting)]
-        handed_over = Signal()
+        handed_over, room = Signal(), Signal()
         m.d.sync += handed_over.eq(self.begin & to_parameters)
         ended = running & self.ended
         with m.If(ended):
             m.d.sync += running.eq(0)
-        with m.If((ended | handed_over) & (self.stages < r.LOG_ENTRIES)):
-            m.d.comb += [self.log_write.eq(1), self.log_index.eq(self.stages),
-                         self.log_entry.eq(entry)]
+        # the counters settle meanwhile; `logging` keeps the run from ending before the entry
+        m.d.sync += [logging.eq(ended | handed_over), room.eq(self.stages < r.LOG_ENTRIES),
+                     self.log_write.eq(logging & room), self.log_index.eq(self.stages)]
+        with m.If(logging & room):
             m.d.sync += self.stages.eq(self.stages + 1)
+
+
+def _count(m: Module, counter: object, up: object) -> None:
+    """Count up in two halves: the carry between them takes a cycle, not a chain of 32 bits."""
+    counter = Value.cast(counter)
+    half = len(counter) // 2
+    carry = Signal()
+    m.d.sync += [carry.eq(up & counter[:half].all()), counter[:half].eq(counter[:half] + up),
+                 counter[half:].eq(counter[half:] + carry)]
