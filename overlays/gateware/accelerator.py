@@ -149,8 +149,8 @@ class Accelerator(wiring.Component):
             sequencer.host_kind.eq(file.stage_value[:4]),
             sequencer.program_address.eq(file.program_address),
             sequencer.program_steps.eq(file.program_steps),
-            sequencer.read_fault.eq(reader.error),
         ]
+        m.d.sync += sequencer.read_fault.eq(reader.error)
 
     def _loads(self, m: Module, sequencer: Sequencer, reader: DmaReader, program: UnitMemory,
                pictures: UnitMemory, parameters: ParameterFifo, clear: Signal) -> dict:
@@ -272,13 +272,16 @@ class Accelerator(wiring.Component):
             writer.commands.payload.address.eq(store_address),
             writer.commands.payload.bursts.eq(store.bursts),
             writer.reset.eq(clear),
-            sequencer.write_fault.eq(writer.error),
+        ]
+        with m.If(ended):
+            m.d.sync += running.eq(0)
+        # a cycle late: they come from all over the chip
+        m.d.sync += [
+            sequencer.ended.eq(ended), sequencer.stage_busy.eq(busy),
+            sequencer.stage_waiting.eq(waiting), sequencer.write_fault.eq(writer.error),
             sequencer.fault_address.eq(Mux(writer.error, writer.error_address,
                                            reader.error_address) & ~Const(BURST_BYTES - 1, 32)),
         ]
-        # a cycle late: they come from all over the chip
-        m.d.sync += [sequencer.ended.eq(ended), sequencer.stage_busy.eq(busy),
-                     sequencer.stage_waiting.eq(waiting)]
 
 
 def _drive(target: object, source: object) -> list:

@@ -35,9 +35,10 @@ class Reducer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        masked = ~self.valid
-        for _ in range(self.TAP_LATENCY - 1):
-            masked = _registered(m, masked, keep=True)
+        valid = self.valid  # from afar, so it meets a register before it is inverted
+        for _ in range(self.TAP_LATENCY - 2):
+            valid = _registered(m, valid, keep=True)
+        masked = _registered(m, ~valid, keep=True)
         counts = [_tap_count(m, self.window[tap], self.weights[tap], masked[tap])
                   for tap in range(TAPS)]
         while len(counts) > 1:
