@@ -38,12 +38,7 @@ class _SignSTE(torch.autograd.Function):
         return torch.ops.aten.hardtanh_backward(gradient, x, -1.0, 1.0)
 
 
-class _SignQuadratic(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
-        ctx.save_for_backward(x)
-        return sign(x)
-
+class _SignQuadratic(_SignSTE):
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
         (x,) = ctx.saved_tensors
