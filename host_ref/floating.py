@@ -22,7 +22,7 @@ def batch_norm(gamma: np.ndarray, beta: np.ndarray, mean: np.ndarray, variance: 
                epsilon: float) -> Tuple[np.ndarray, np.ndarray]:
     """k and h of a batch normalisation, for y = gamma·(s - mean) / sqrt(variance + epsilon) + beta.
 
-    Computed in float64 and rounded once (Ioffe and Szegedy 2015, algorithm 1, at inference).
+    Computed in float64 (Ioffe and Szegedy 2015, algorithm 1, at inference).
 
     Parameters
     ----------
@@ -31,12 +31,33 @@ def batch_norm(gamma: np.ndarray, beta: np.ndarray, mean: np.ndarray, variance: 
 
     Returns
     -------
-    k, h : float32 (O,)
+    k, h : float64 (O,)
+        A parameter file rounds them to float32, once.
     """
     gamma, beta, mean, variance = (
         np.asarray(values, dtype=np.float64) for values in (gamma, beta, mean, variance))
     k = gamma / np.sqrt(variance + epsilon)
-    return k.astype(np.float32), (beta - mean * k).astype(np.float32)
+    return k, beta - mean * k
+
+
+def shift_batch_norm(gamma: np.ndarray, beta: np.ndarray, mean: np.ndarray, variance: np.ndarray,
+                     epsilon: float) -> Tuple[np.ndarray, np.ndarray]:
+    """k and h of a shift-based batch normalisation, arguments and result as :func:`batch_norm`.
+
+    y = (s - mean) shifted by AP2(1 / sqrt(variance + epsilon)) and by AP2(gamma), plus beta
+    (Courbariaux et al., Binarized Neural Networks, 2016, algorithm 3): k is a power of two.
+    """
+    beta, mean, variance = (
+        np.asarray(values, dtype=np.float64) for values in (beta, mean, variance))
+    k = ap2(1 / np.sqrt(variance + epsilon)) * ap2(gamma)
+    return k, beta - mean * k
+
+
+def ap2(x: np.ndarray) -> np.ndarray:
+    """The power of two nearest to x on a log scale, with its sign, float64; AP2(0) = 0."""
+    x = np.asarray(x, dtype=np.float64)
+    size = np.where(x == 0, 1, np.abs(x))
+    return np.sign(x) * np.exp2(np.round(np.log2(size)))
 
 
 class FloatModel:

@@ -10,7 +10,6 @@ import torch
 from tqdm import tqdm
 
 from host_ref import cifar10
-from host_ref.floating import batch_norm
 from host_ref.integer import IntegerModel, known_answer
 from host_ref.parameters import VALUES, LayerParameters, Parameters
 from host_ref.training.loop import Trainer
@@ -22,13 +21,11 @@ CHUNK = 250
 def layer_parameters(model: BinaryNet) -> Tuple[LayerParameters, ...]:
     """Weight bits and the affine form of each batch normalisation."""
     result = []
-    for layer, latent, norm in zip(model.network.layers, model.latent, model.norms):
+    for index, (layer, latent) in enumerate(zip(model.network.layers, model.latent)):
         bits = (latent.detach().cpu().numpy() < 0).astype(np.uint8)
         if layer.is_conv:
             bits = np.ascontiguousarray(bits.transpose(0, 2, 3, 1))
-        k, h = batch_norm(*(_array(values) for values in (
-            norm.weight, norm.bias, norm.running_mean, norm.running_var)), norm.eps)
-        result.append(LayerParameters(bits, k, h))
+        result.append(LayerParameters(bits, *model.affine(index)))
     return tuple(result)
 
 

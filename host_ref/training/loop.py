@@ -12,20 +12,25 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
 
 from host_ref import network as net
 from host_ref.training.augment import augment
+from host_ref.training.methods import Method
 from host_ref.training.model import BinaryNet
+from host_ref.training.shift import ShiftAdaMax
+from host_ref.training.teacher import load as load_teacher
 
 log = logging.getLogger(__name__)
+OPTIMIZERS = {"adam": torch.optim.Adam, "shift_adamax": ShiftAdaMax}
 CHECKPOINT = "checkpoint.pt"
 HISTORY = "history.jsonl"
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Method):
     """What decides the result; it travels inside the checkpoint and the parameter file."""
 
     epochs: int = 16
@@ -37,9 +42,14 @@ class Recipe:
     label_smoothing: float = 0.05
     validation: int = 2000
     precision: str = "bfloat16"
-    surrogate: str = "hardtanh"
+    optimizer: str = "adam"
+    """Or "shift_adamax" (BinaryNet, algorithm 4)."""
     start: str = ""
     """A checkpoint whose weights the schedule starts from; empty: random ones."""
+    teacher: str = ""
+    """A file of :mod:`host_ref.training.teacher`; empty: the labels alone teach."""
+    teacher_share: float = 0.8
+    """How much of each target is the teacher's probabilities, the rest being the label."""
 
 
 @dataclass
@@ -85,11 +95,13 @@ class Trainer:
         self.recipe, self.data, self.folder = recipe, data, folder
         self.device = torch.device(device)
         self.dtype = getattr(torch, recipe.precision)
-        self.model = BinaryNet(network, recipe.surrogate).to(self.device)
-        self.optimizer = torch.optim.Adam([
+        self.model = BinaryNet(network, recipe).to(self.device)
+        others = [*self.model.norms.parameters(), *self.model.biases]
+        self.optimizer = OPTIMIZERS[recipe.optimizer]([
             {"params": list(self.model.latent), "peak": recipe.weight_rate},
-            {"params": list(self.model.norms.parameters()), "peak": recipe.norm_rate},
+            {"params": others, "peak": recipe.norm_rate},
         ])
+        self.teacher = load_teacher(Path(recipe.teacher)) if recipe.teacher else None
         self.steps_per_epoch = len(data.train_images) // recipe.batch
         self.epoch = 0
         self.history: List[Dict[str, Any]] = []
@@ -138,8 +150,9 @@ class Trainer:
               step: int) -> Tuple[float, torch.Tensor]:
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * self._scale(step)
-        logits = self._forward(images)
-        loss = functional.cross_entropy(logits, labels,
+        values = to_values(images, self.device, self.dtype)
+        logits = self._forward(self.model, values)
+        loss = functional.cross_entropy(logits, self._targets(values, labels),
                                         label_smoothing=self.recipe.label_smoothing)
         self.optimizer.zero_grad()
         loss.backward()
@@ -147,9 +160,18 @@ class Trainer:
         self.model.clip()
         return float(loss.detach()), logits.detach()
 
-    def _forward(self, images: np.ndarray) -> torch.Tensor:
+    @torch.no_grad()
+    def _targets(self, values: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """The labels, or class probabilities (N, classes) in which the teacher has its share."""
+        if self.teacher is None:
+            return labels
+        share, classes = self.recipe.teacher_share, self.model.network.classes
+        taught = self._forward(self.teacher, values).softmax(1)
+        return share * taught + (1 - share) * functional.one_hot(labels, classes)
+
+    def _forward(self, model: nn.Module, values: torch.Tensor) -> torch.Tensor:
         with torch.autocast(self.device.type, torch.bfloat16, self.dtype == torch.bfloat16):
-            return self.model(to_values(images, self.device, self.dtype)).float()
+            return model(values).float()
 
     def _scale(self, step: int) -> float:
         """Learning rate as a fraction of its peak: a linear rise, then half a cosine to 0."""
@@ -167,7 +189,8 @@ class Trainer:
         self.model.eval()
         right = 0
         for start in range(0, len(self.data.held_images), 250):
-            logits = self._forward(self.data.held_images[start:start + 250]).cpu().numpy()
+            values = to_values(self.data.held_images[start:start + 250], self.device, self.dtype)
+            logits = self._forward(self.model, values).cpu().numpy()
             right += int((logits.argmax(1) == self.data.held_labels[start:start + 250]).sum())
         return right / len(self.data.held_images)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from host_ref.floating import FloatModel, batch_norm
+from host_ref.floating import FloatModel, ap2, batch_norm, shift_batch_norm
 from host_ref.network import CIFAR10, Network
 from host_ref.parameters import VALUES, LayerParameters, Parameters
 from host_ref.random_networks import random_parameters
@@ -57,13 +57,26 @@ def test_batch_norm_is_the_papers_formula():
     variance = rng.uniform(0, 1e5, 200)
     gamma[0] = variance[1] = 0
     k, h = batch_norm(gamma, beta, mean, variance, 1e-4)
-    assert k.dtype == h.dtype == np.float32
+    assert k.dtype == h.dtype == np.float64
     assert k[0] == 0
-    assert h[0] == np.float32(beta[0])
+    assert h[0] == beta[0]
     for s in (-4608, -3, 0, 1, 777):
         y = gamma * (s - mean) / np.sqrt(variance + 1e-4) + beta
-        magnitude = np.abs(k * float(s)) + np.abs(h)
-        assert (np.abs(k.astype(float) * s + h - y) <= 1e-6 * magnitude).all()
+        magnitude = np.abs(k) * (abs(s) + np.abs(mean)) + np.abs(beta)
+        assert (np.abs(k * s + h - y) <= 1e-14 * magnitude).all()
+
+
+def test_ap2_is_the_nearest_power_of_two_on_a_log_scale():
+    x = np.array([0, 1, -1, 1.4, 1.42, -3, 0.2, 1e-30, 1e30])
+    expected = [0, 1, -1, 1, 2, -4, 0.25, 2.0**-100, 2.0**100]
+    assert ap2(x).tolist() == expected
+
+
+def test_shift_batch_norm_multiplies_by_powers_of_two_only():
+    gamma, variance = np.array([1.4, -3, 0]), np.array([100.0, 0.3, 5])
+    k, h = shift_batch_norm(gamma, [1, 2, 3], [10, -7, 4], variance, 0.0)
+    assert k.tolist() == [0.125, -8, 0]  # 1 / 10 -> 1/8 times 1; 1.83 -> 2 times -4
+    assert h.tolist() == [1 - 10 * 0.125, 2 - 7 * 8, 3]
 
 
 @pytest.mark.parametrize("batch", [0, 2])

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from host_ref.training.loop import CHECKPOINT, HISTORY, Recipe, Trainer, split
+from host_ref.training.teacher import Teacher, save
 
 RECIPE = Recipe(epochs=3, batch=20, validation=40, precision="float32")
 
@@ -79,3 +80,20 @@ def test_what_it_cannot_start_with_is_named(tiny, pictures, tmp_path):
         trainer(tiny, pictures, tmp_path / "a", replace(RECIPE, start="nowhere.pt"))
     with pytest.raises(ValueError, match="surrogate 'cubic'"):
         trainer(tiny, pictures, tmp_path / "b", replace(RECIPE, surrogate="cubic"))
+
+
+def test_the_teacher_has_its_share_of_the_target(tiny, pictures, tmp_path):
+    teacher = Teacher(classes=10).eval()
+    save(tmp_path / "teacher.pt", teacher)
+    recipe = replace(RECIPE, teacher=str(tmp_path / "teacher.pt"), teacher_share=0.75)
+    run = trainer(tiny, pictures, tmp_path, recipe)
+    values = torch.randn(5, 3, 32, 32) * 100
+    labels = torch.tensor([0, 1, 2, 3, 9])
+    with torch.no_grad():
+        expected = 0.75 * teacher(values).softmax(1) + 0.25 * torch.eye(10)[labels]
+    assert torch.allclose(run._targets(values, labels), expected, atol=1e-6)
+
+
+def test_without_a_teacher_the_labels_are_the_target(tiny, pictures, tmp_path):
+    labels = torch.tensor([4, 2])
+    assert trainer(tiny, pictures, tmp_path)._targets(torch.zeros(2, 3, 8, 8), labels) is labels

@@ -1,0 +1,87 @@
+"""A small float network that teaches the binary one.
+
+Its class probabilities on the very pictures that the student sees, shifted and mirrored, say which
+classes a picture resembles; a label does not (Hinton et al., Distilling the Knowledge in a Neural
+Network, 2015).  The network is that of Jordan, 94 % on CIFAR-10 in 3.29 Seconds on a Single GPU,
+2024: a whitening convolution, three pairs of convolutions, scaled logits.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import List
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+WIDTHS = (64, 256, 256)
+MEAN, DEVIATION = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
+
+
+class Teacher(nn.Module):
+    """Logits (N, classes) of `values` (N, 3, 32, 32), the integers v = 2p - 255."""
+
+    def __init__(self, classes: int = 10) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1))
+        self.register_buffer("deviation", torch.tensor(DEVIATION).view(1, 3, 1, 1))
+        self.whiten = nn.Conv2d(3, 24, 2)
+        parts: List[nn.Module] = []
+        before = 24
+        for width in WIDTHS:
+            parts += [_convolution(before, width), nn.MaxPool2d(2), _norm(width), nn.GELU(),
+                      _convolution(width, width), _norm(width), nn.GELU()]
+            before = width
+        self.blocks = nn.Sequential(*parts)
+        self.head = nn.Linear(before, classes, bias=False)
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        x = functional.gelu(self.whiten(self.normalise(values)))
+        return self.head(self.blocks(x).amax((2, 3))) / 9
+
+    def normalise(self, values: torch.Tensor) -> torch.Tensor:
+        """Zero mean and deviation one over CIFAR-10, in the dtype of `values`."""
+        x = ((values.float() + 255) / 510 - self.mean) / self.deviation
+        return x.to(values.dtype)
+
+    @torch.no_grad()
+    def whiten_like(self, values: torch.Tensor) -> None:
+        """Set the first layer to the principal directions of 2 x 2 patches, each of variance 1."""
+        x = self.normalise(values.float())
+        patches = x.unfold(2, 2, 1).unfold(3, 2, 1).permute(0, 2, 3, 1, 4, 5).reshape(-1, 12)
+        strengths, directions = torch.linalg.eigh(patches.T @ patches / len(patches))
+        filters = (directions / torch.sqrt(strengths + 5e-4)).T.flip(0).reshape(12, 3, 2, 2)
+        self.whiten.weight.copy_(torch.cat([filters, -filters]))
+        self.whiten.bias.zero_()
+        self.whiten.weight.requires_grad_(False)
+
+
+def _convolution(inputs: int, outputs: int) -> nn.Conv2d:
+    result = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+    nn.init.dirac_(result.weight[:inputs])  # the first outputs begin as copies of the inputs
+    return result
+
+
+def _norm(width: int) -> nn.BatchNorm2d:
+    result = nn.BatchNorm2d(width, momentum=0.4)
+    result.weight.requires_grad_(False)  # the next convolution scales
+    return result
+
+
+def save(path: Path, model: Teacher) -> None:
+    """Write the weights, for the recipe's ``teacher``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(model.state_dict(), path)
+
+
+def load(path: Path) -> Teacher:
+    """A saved teacher, ready to be asked."""
+    if not path.is_file():
+        raise ValueError(f"{path}, the teacher, is not there: python -m "
+                         "host_ref.training.train_teacher makes one")
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    model = Teacher(len(state["head.weight"]))
+    model.load_state_dict(state)
+    return model.eval()

@@ -1,0 +1,22 @@
+import pytest
+
+from host_ref.training.loop import Recipe
+from host_ref.training.methods import CHOICES, Method
+
+
+@pytest.mark.parametrize("field", CHOICES)
+def test_an_unknown_choice_is_refused_by_name(field):
+    with pytest.raises(ValueError, match=f"{field} 'wrong' is none of {CHOICES[field][0]}"):
+        Method(**{field: "wrong"})
+
+
+def test_what_is_not_affine_in_the_sums_says_why():
+    assert Method().obstacle is None
+    assert Method(normalization="shift", scale="alpha", order="xnor", bias="yes").obstacle is None
+    assert "real numbers" in Method(activations="relu").obstacle
+    assert "K scales" in Method(scale="alpha_k").obstacle
+
+
+def test_a_recipe_checks_its_method():
+    with pytest.raises(ValueError, match="surrogate"):
+        Recipe(surrogate="wrong")
