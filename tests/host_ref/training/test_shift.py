@@ -14,6 +14,23 @@ def test_ap2_is_the_references_and_passes_the_gradient():
     assert x.grad.tolist() == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_ap2_rounds_right_beside_every_boundary(dtype):
+    roots = torch.sqrt(torch.tensor(2.0, dtype=torch.float64)) * 2.0 ** torch.arange(-40, 40)
+    around = [roots.to(dtype)]
+    for towards in (0.0, 1e30):
+        limit = torch.tensor(towards, dtype=dtype)
+        around += [torch.nextafter(around[0], limit), torch.nextafter(2.0 * around[0], limit)]
+    x = torch.cat(around)
+    x = torch.cat([x, -x])
+    exponents = torch.floor(torch.log2(x.abs()) + 1e-9)  # none of them is near a power of two
+    mantissas = (x.abs() / 2.0**exponents).double()
+    up = mantissas**2 > 2
+    near = (mantissas**2 - 2).abs() < 1e-15  # in float64 the square itself is rounded
+    expected = torch.sign(x) * 2.0 ** (exponents + up)
+    assert ((ap2(x) == expected) | near).all()
+
+
 @pytest.mark.parametrize("shape", [(50, 3), (20, 3, 4, 5)])
 def test_training_normalises_by_algorithm_3(shape):
     torch.manual_seed(0)
