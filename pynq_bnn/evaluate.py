@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
+from typing import Any, Dict, Optional, Tuple, Union
 
 import numpy as np
 
-from host_ref import cifar10
+from host_ref.accuracy import testset
+from host_ref.accuracy.confusion import confusion_matrix
+from host_ref.accuracy.confusion import save as save_confusion
 from pynq_bnn.classifier import Classifier
-from pynq_bnn.errors import ParameterError
 
 
 @dataclass(frozen=True)
@@ -50,33 +51,9 @@ class Evaluation:
 
     def save(self, path: Union[str, Path]) -> None:
         """Save the confusion matrix as a picture; needs matplotlib."""
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
-        size = len(self.classes)
-        figure = Figure(figsize=(7, 6.4), dpi=120)
-        FigureCanvasAgg(figure)
-        axes = figure.add_subplot()
-        shares = self.confusion / np.maximum(self.confusion.sum(axis=1, keepdims=True), 1)
-        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        for true in range(size):
-            for predicted in range(size):
-                count = int(self.confusion[true, predicted])
-                if count:
-                    colour = "white" if shares[true, predicted] > 0.5 else "#333333"
-                    axes.text(predicted, true, str(count), ha="center", va="center",
-                              fontsize=8, color=colour)
-        axes.set_xticks(range(size))
-        axes.set_xticklabels(self.classes, rotation=45, ha="right")
-        axes.set_yticks(range(size))
-        axes.set_yticklabels(self.classes)
-        axes.set_xlabel("predicted")
-        axes.set_ylabel("true")
-        axes.set_title(f"{self.right} of {self.count} right ({100 * self.accuracy:.2f} %), "
-                       f"device {self.device}", fontsize=11)
-        figure.tight_layout()
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(str(path))
+        save_confusion(self.confusion, self.classes,
+                       f"{self.right} of {self.count} right ({100 * self.accuracy:.2f} %), "
+                       f"device {self.device}", path)
 
 
 def evaluate(classifier: Classifier, folder: Union[str, Path], count: Optional[int] = None,
@@ -90,40 +67,14 @@ def evaluate(classifier: Classifier, folder: Union[str, Path], count: Optional[i
 
     Raises
     ------
-    DatasetError
-        If the folder is not CIFAR-10.
-    ParameterError
-        If the network's classes are not CIFAR-10's.
-    PictureError
-        If its pictures are of another size.
-    ValueError
-        If `count` is below 1.
+    DatasetError, ParameterError, ValueError
+        As :func:`host_ref.accuracy.testset.load`.
     """
-    if count is not None and count < 1:
-        raise ValueError(f"count={count}: at least 1 picture")
-    if tuple(classifier.classes) != cifar10.CLASSES:
-        raise ParameterError(
-            f"network {classifier.parameters.name!r} tells other classes apart than CIFAR-10's: "
-            f"{', '.join(classifier.classes)}")
-    images, labels = cifar10.load(folder, "test")
-    images, labels = images[:count], labels[:count]
+    images, labels = testset.load(classifier.parameters, folder, count)
     size = len(classifier.classes)
     confusion = np.zeros((size, size), np.int64)
-    for start in _progress(range(0, len(images), classifier.batch), progress):
-        scores = classifier.scores(images[start:start + classifier.batch])
-        truth = labels[start:start + classifier.batch]
-        np.add.at(confusion, (truth, scores.argmax(axis=1)), 1)
+    for part in testset.slices(len(images), classifier.batch, "test" if progress else ""):
+        predicted = classifier.scores(images[part]).argmax(axis=1)
+        confusion += confusion_matrix(labels[part], predicted, size)
     return Evaluation(tuple(classifier.classes), confusion, classifier.device.name,
                       classifier.parameters.checksum)
-
-
-def _progress(steps: range, wanted: bool) -> Iterator[int]:
-    """`steps` behind a progress bar, if wanted and tqdm is there."""
-    if not wanted:
-        return iter(steps)
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        return iter(steps)
-    bar: List[int] = tqdm(steps, unit="batch")
-    return iter(bar)

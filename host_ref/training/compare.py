@@ -22,7 +22,8 @@ from host_ref import network as net
 from host_ref.integer import IntegerModel
 from host_ref.parameters import VALUES, Parameters
 from host_ref.training.export import layer_parameters
-from host_ref.training.loop import Recipe, Split, Trainer, split
+from host_ref.training.loop import Split, Trainer, split
+from host_ref.training.recipe import Recipe
 
 log = logging.getLogger(__name__)
 RESULT = "result.json"

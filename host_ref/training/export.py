@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from host_ref import cifar10
 from host_ref.integer import IntegerModel, known_answer
-from host_ref.parameters import VALUES, LayerParameters, Parameters
+from host_ref.parameters import LayerParameters, Parameters
+from host_ref.training.dataset import Dataset
 from host_ref.training.loop import Trainer
 from host_ref.training.model import BinaryNet
 
@@ -19,7 +19,7 @@ CHUNK = 250
 
 
 def layer_parameters(model: BinaryNet) -> Tuple[LayerParameters, ...]:
-    """Weight bits and the affine form of each batch normalisation."""
+    """Weight bits and the affine form of all that follows each layer's sums."""
     result = []
     for index, (layer, latent) in enumerate(zip(model.network.layers, model.latent)):
         bits = (latent.detach().cpu().numpy() < 0).astype(np.uint8)
@@ -29,38 +29,39 @@ def layer_parameters(model: BinaryNet) -> Tuple[LayerParameters, ...]:
     return tuple(result)
 
 
-def export(trainer: Trainer, name: str, images: np.ndarray, labels: np.ndarray,
-           command: str) -> Parameters:
-    """Parameters of the trained model; accuracy counted on `images` by the integer model.
+def export(trainer: Trainer, name: str, dataset: Dataset, command: str,
+           progress: bool = True) -> Parameters:
+    """Parameters of the trained model, its accuracy counted on the test split by the integer model.
 
     Parameters
     ----------
-    images, labels : uint8 (N, 32, 32, 3), uint8 (N,)
-        The test split, used once and for nothing else.
+    dataset : Dataset
+        Gives classes and preprocessing; its test split is used once and for nothing else.
     command : str
         How the training was called, for the header.
+
+    Raises
+    ------
+    ValueError
+        If the network can't be folded: see :meth:`BinaryNet.affine`.
     """
-    network = trainer.model.network
     training: Dict[str, Any] = {
         "command": command, "recipe": asdict(trainer.recipe), "epochs_run": trainer.epoch,
         "device": trainer.device.type, "torch": torch.__version__.split("+")[0],
         "seconds": round(sum(entry["seconds"] for entry in trainer.history)),
         "validation_accuracy": trainer.history[-1]["validation_accuracy"],
     }
-    preprocessing = {"size": [network.height, network.width], "values": VALUES,
-                     "crop": "centre"}
-    bare = Parameters(network=network, layers=layer_parameters(trainer.model),
-                      classes=cifar10.CLASSES, name=name, preprocessing=preprocessing,
+    bare = Parameters(network=trainer.model.network, layers=layer_parameters(trainer.model),
+                      classes=dataset.classes, name=name, preprocessing=dataset.preprocessing,
                       training=training, accuracy={}, known_answer=None)
+    images, labels = dataset.test_images, dataset.test_labels
     integer = IntegerModel(bare)
     right = 0
-    for start in tqdm(range(0, len(images), CHUNK), desc="test pictures"):
+    for start in tqdm(range(0, len(images), CHUNK), desc="test pictures",
+                      disable=not progress):
         predicted = integer.scores(integer.sums(images[start:start + CHUNK])).argmax(axis=1)
         right += int((predicted == labels[start:start + CHUNK]).sum())
     accuracy = {"right": right, "count": len(images), "accuracy": right / len(images),
-                "on": "CIFAR-10 test split", "arithmetic": "integer (host_ref.integer)"}
+                "on": dataset.tested_on, "arithmetic": "integer (host_ref.integer)"}
     return replace(bare, accuracy=accuracy, known_answer=known_answer(bare))
 
-
-def _array(tensor: torch.Tensor) -> np.ndarray:
-    return tensor.detach().cpu().numpy()

@@ -18,8 +18,8 @@ from tqdm import tqdm
 
 from host_ref import network as net
 from host_ref.training.augment import augment
-from host_ref.training.methods import Method
 from host_ref.training.model import BinaryNet
+from host_ref.training.recipe import Recipe
 from host_ref.training.shift import ShiftAdaMax
 from host_ref.training.teacher import load as load_teacher
 
@@ -27,29 +27,6 @@ log = logging.getLogger(__name__)
 OPTIMIZERS = {"adam": torch.optim.Adam, "shift_adamax": ShiftAdaMax}
 CHECKPOINT = "checkpoint.pt"
 HISTORY = "history.jsonl"
-
-
-@dataclass(frozen=True)
-class Recipe(Method):
-    """What decides the result; it travels inside the checkpoint and the parameter file."""
-
-    epochs: int = 16
-    batch: int = 100
-    seed: int = 1
-    weight_rate: float = 3e-3
-    norm_rate: float = 5e-3
-    warmup: float = 0.1
-    label_smoothing: float = 0.05
-    validation: int = 2000
-    precision: str = "bfloat16"
-    optimizer: str = "adam"
-    """Or "shift_adamax" (BinaryNet, algorithm 4)."""
-    start: str = ""
-    """A checkpoint whose weights the schedule starts from; empty: random ones."""
-    teacher: str = ""
-    """A file of :mod:`host_ref.training.teacher`; empty: the labels alone teach."""
-    teacher_share: float = 0.8
-    """How much of each target is the teacher's probabilities, the rest being the label."""
 
 
 @dataclass
@@ -137,7 +114,7 @@ class Trainer:
         for step in tqdm(steps, desc=f"epoch {self.epoch + 1}/{self.recipe.epochs}",
                          disable=not progress, mininterval=5):
             picked = order[step * self.recipe.batch:(step + 1) * self.recipe.batch]
-            images = augment(self.data.train_images[picked], rng)
+            images = augment(self.data.train_images[picked], rng, self.recipe.mirror == "yes")
             labels = torch.from_numpy(self.data.train_labels[picked].astype(np.int64))
             loss, logits = self._step(images, labels.to(self.device),
                                       self.epoch * self.steps_per_epoch + step)
@@ -212,7 +189,8 @@ class Trainer:
         rng = np.random.default_rng(self.recipe.seed)
         picked = rng.permutation(len(self.data.train_images))[:count]
         for start in tqdm(range(0, len(picked), 250), desc="settle", disable=not progress):
-            images = augment(self.data.train_images[picked[start:start + 250]], rng)
+            images = augment(self.data.train_images[picked[start:start + 250]], rng,
+                             self.recipe.mirror == "yes")
             self.model(to_values(images, self.device, torch.float32))
         self.model.eval()
 
@@ -228,7 +206,7 @@ class Trainer:
         (self.folder / HISTORY).write_text(lines)
 
     def _resume(self) -> None:
-        state = torch.load(self.folder / CHECKPOINT, map_location=self.device, weights_only=True)
+        state = self._read(self.folder / CHECKPOINT)
         if Recipe(**state["recipe"]) != self.recipe:  # a field newer than the checkpoint: default
             raise ValueError(f"{self.folder / CHECKPOINT} was made by another recipe: "
                              f"{state['recipe']}; use another folder or the same options")
@@ -237,12 +215,16 @@ class Trainer:
         self.epoch, self.history = state["epoch"], state["history"]
         log.info("resumed after epoch %d", self.epoch)
 
+    def _read(self, checkpoint: Path) -> Dict[str, Any]:
+        state: Dict[str, Any] = torch.load(checkpoint, map_location=self.device, weights_only=True)
+        if state["network"] != self.model.network.description():
+            raise ValueError(f"{checkpoint} is of another network: {state['network']}")
+        return state
+
     def _start(self, checkpoint: Path) -> None:
         """Take the weights of another run, but neither its optimizer's state nor its epochs."""
         if not checkpoint.is_file():
             raise ValueError(f"{checkpoint}, to start from, is not there")
-        state = torch.load(checkpoint, map_location=self.device, weights_only=True)
-        if state["network"] != self.model.network.description():
-            raise ValueError(f"{checkpoint} is of another network: {state['network']}")
+        state = self._read(checkpoint)
         self.model.load_state_dict(state["model"])
         log.info("starting from %s, %d epochs of %s", checkpoint, state["epoch"], state["recipe"])

@@ -58,9 +58,7 @@ class Method:
     bias: str = CHOICES["bias"][0]
 
     def __post_init__(self) -> None:
-        for name, known in CHOICES.items():
-            if getattr(self, name) not in known:
-                raise ValueError(f"{name} {getattr(self, name)!r} is none of {', '.join(known)}")
+        check_choices(self, CHOICES)
 
     @property
     def obstacle(self) -> Optional[str]:
@@ -71,3 +69,10 @@ class Method:
             return ("K scales every position by its own inputs' real size, so no one threshold "
                     "serves a channel")
         return None
+
+
+def check_choices(switches: object, choices: Dict[str, Tuple[str, ...]]) -> None:
+    """Refuse, by its name, the first field of `switches` that is none of its `choices`."""
+    for name, known in choices.items():
+        if getattr(switches, name) not in known:
+            raise ValueError(f"{name} {getattr(switches, name)!r} is none of {', '.join(known)}")

@@ -21,7 +21,8 @@ from tqdm import tqdm
 
 from host_ref import cifar10
 from host_ref.training.augment import augment
-from host_ref.training.loop import Recipe, Split, split, to_values
+from host_ref.training.loop import Split, split, to_values
+from host_ref.training.recipe import Recipe
 from host_ref.training.teacher import Teacher, save
 
 log = logging.getLogger(__name__)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from host_ref.training import compare
-from host_ref.training.loop import Recipe, split
+from host_ref.training.loop import split
+from host_ref.training.recipe import Recipe
 
 RECIPE = Recipe(epochs=1, batch=20, validation=20, precision="float32")
 

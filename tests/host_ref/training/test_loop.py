@@ -4,7 +4,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from host_ref.training.loop import CHECKPOINT, HISTORY, Recipe, Trainer, split
+from host_ref import network as net
+from host_ref.training.loop import CHECKPOINT, HISTORY, Trainer, split
+from host_ref.training.recipe import Recipe
 from host_ref.training.teacher import Teacher, save
 
 RECIPE = Recipe(epochs=3, batch=20, validation=40, precision="float32")
@@ -97,3 +99,12 @@ def test_the_teacher_has_its_share_of_the_target(tiny, pictures, tmp_path):
 def test_without_a_teacher_the_labels_are_the_target(tiny, pictures, tmp_path):
     labels = torch.tensor([4, 2])
     assert trainer(tiny, pictures, tmp_path)._targets(torch.zeros(2, 3, 8, 8), labels) is labels
+
+
+def test_a_checkpoint_of_another_network_is_refused(tiny, pictures, tmp_path):
+    trainer(tiny, pictures, tmp_path).save()
+    description = tiny.description()
+    description["layers"][-1]["outputs"] = 4
+    other = net.Network.from_description(description)
+    with pytest.raises(ValueError, match="another network"):
+        Trainer(other, RECIPE, split(*pictures, RECIPE), tmp_path)

@@ -1,7 +1,7 @@
 import pytest
 
-from host_ref.training.loop import Recipe
 from host_ref.training.methods import CHOICES, Method
+from host_ref.training.recipe import Recipe
 
 
 @pytest.mark.parametrize("field", CHOICES)
@@ -17,6 +17,7 @@ def test_what_is_not_affine_in_the_sums_says_why():
     assert "K scales" in Method(scale="alpha_k").obstacle
 
 
-def test_a_recipe_checks_its_method():
-    with pytest.raises(ValueError, match="surrogate"):
-        Recipe(surrogate="wrong")
+@pytest.mark.parametrize("field", ["surrogate", "optimizer", "mirror"])
+def test_a_recipe_checks_its_own_words_and_its_methods(field):
+    with pytest.raises(ValueError, match=f"{field} 'wrong' is none of"):
+        Recipe(**{field: "wrong"})

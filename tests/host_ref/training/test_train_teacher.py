@@ -1,7 +1,8 @@
 import numpy as np
 import torch
 
-from host_ref.training.loop import Recipe, split
+from host_ref.training.loop import split
+from host_ref.training.recipe import Recipe
 from host_ref.training.train_teacher import accuracy, train
 
 
