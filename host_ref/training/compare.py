@@ -165,15 +165,20 @@ def main(arguments: Optional[List[str]] = None) -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--pictures", type=int, default=25000, help="to train on, each epoch")
     parser.add_argument("--validation", type=int, default=10000)
+    parser.add_argument("--batch", type=int, default=50)
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     images, labels = cifar10.load(options.cifar, "train")
     results: List[List[Dict[str, Any]]] = [[] for _ in VARIANTS]
     for seed in options.seeds:
-        recipe = Recipe(seed=seed, epochs=options.epochs, validation=options.validation)
+        recipe = Recipe(seed=seed, epochs=options.epochs, batch=options.batch,
+                        validation=options.validation)
         data = split(images, labels, recipe)
+        data = replace(data, train_images=data.train_images[:options.pictures],
+                       train_labels=data.train_labels[:options.pictures])
         for number, variant in enumerate(VARIANTS):
             folder = options.folder / f"{number:02d}-seed{seed}"
             results[number].append(measure(variant, recipe, data, folder, not options.quiet))
