@@ -1,4 +1,4 @@
-"""The command line: ``python -m pynq_bnn classify|check|evaluate|info|selftest``.
+"""The command line: ``python -m pynq_bnn classify|check|evaluate|info|selftest|convert|network``.
 
 Exit codes: 0 all well, 1 a check or self-test found a difference, 2 bad input or usage, 3 the
 device failed.
@@ -14,31 +14,35 @@ import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import List, Optional
 
 from pynq_bnn import __version__
 
-OK, DIFFERENT, BAD_INPUT, DEVICE_FAILED = 0, 1, 2, 3
+BAD_INPUT, DEVICE_FAILED = 2, 3  # 0 and 1 are pynq_bnn.commands'
 FIGURE_SUFFIXES = (".png", ".pdf", ".svg")
 
 
 def parser() -> argparse.ArgumentParser:
     """The arguments of every command."""
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--device", choices=("model", "rtl", "board"),
-                        help="default: PYNQ_BNN_DEVICE, else the board on a board, else the model")
-    common.add_argument("--parameters", default="cifar10", metavar="NAME_OR_FILE",
-                        help="a shipped network or a parameter file (default %(default)s)")
-    common.add_argument("--timeout", type=_seconds, default=10.0, metavar="S",
-                        help="longest wait for any run, in seconds (default %(default)s)")
     common.add_argument("--json", action="store_true", help="print JSON for a program to read")
     common.add_argument("--verbose", action="store_true", help="log what happens")
+    loaded = argparse.ArgumentParser(add_help=False, parents=[common])
+    loaded.add_argument("--parameters", default="cifar10", metavar="NAME_OR_FILE",
+                        help="a shipped network or a parameter file (default %(default)s)")
+    on_device = argparse.ArgumentParser(add_help=False, parents=[loaded])
+    on_device.add_argument(
+        "--device", choices=("model", "rtl", "board"),
+        help="default: PYNQ_BNN_DEVICE, else the board on a board, else the model")
+    on_device.add_argument("--timeout", type=_seconds, default=10.0, metavar="S",
+                           help="longest wait for any run, in seconds (default %(default)s)")
     result = argparse.ArgumentParser(prog="python -m pynq_bnn", description=__doc__)
     result.add_argument("--version", action="version", version=__version__)
     commands = result.add_subparsers(dest="command", required=True)
 
-    def command(name: str, help_text: str) -> argparse.ArgumentParser:
-        return commands.add_parser(name, help=help_text, description=help_text, parents=[common])
+    def command(name: str, help_text: str,
+                parent: argparse.ArgumentParser = on_device) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=help_text, description=help_text, parents=[parent])
 
     classify = command("classify", "classify pictures")
     classify.add_argument("paths", nargs="+", metavar="PATH")
@@ -54,6 +58,21 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--figure", type=_figure, metavar="PNG", help="save the confusion matrix")
     command("info", "device, versions, hashes, clocks, limits")
     command("selftest", "is the accelerator alive and right?")
+    convert = command("convert", "another project's parameter file as one of ours", common)
+    convert.add_argument("source", metavar="SOURCE", help="BinaryNet's or BNN-PYNQ's .npz, Zhao's")
+    convert.add_argument("output", type=_parameter_file, metavar="OUTPUT.npz")
+    convert.add_argument("--from", dest="source_format", choices=("binarynet", "zhao"),
+                         help="default: told from the contents")
+    convert.add_argument("--network", metavar="FILE.json",
+                         help="the network's description (default: told from the weights' shapes)")
+    convert.add_argument("--kernels", choices=("flipped", "straight"),
+                         help="whether its convolutions flip their kernels, as Lasagne's do unless "
+                              "told otherwise (default: as the recognized network's)")
+    convert.add_argument("--classes", metavar="A,B,C_OR_FILE",
+                         help="their names, or a file with one a line (default: CIFAR-10's)")
+    convert.add_argument("--name", help="the network's name (default: the source's)")
+    convert.add_argument("--force", action="store_true", help="overwrite OUTPUT.npz")
+    command("network", "memory and operations of each layer", loaded)
     return result
 
 
@@ -85,6 +104,12 @@ def _figure(text: str) -> Path:
     return path
 
 
+def _parameter_file(text: str) -> Path:
+    if not text.endswith(".npz"):
+        raise argparse.ArgumentTypeError(f"{text!r} does not end in .npz")
+    return Path(text)
+
+
 def main(arguments: Optional[List[str]] = None) -> int:
     """Run one command; return the exit code."""
     options = parser().parse_args(arguments)
@@ -93,10 +118,11 @@ def main(arguments: Optional[List[str]] = None) -> int:
     # imported here, so that --help and --version answer at once
     from host_ref.cifar10 import DatasetError
     from pynq_bnn import errors
+    from pynq_bnn.commands import COMMANDS
     from pynq_bnn.devices import UnknownDeviceError
 
     try:
-        return _COMMANDS[options.command](options)
+        code, text = COMMANDS[options.command](options)
     except (errors.PictureError, errors.ParameterError, errors.NetworkError, DatasetError,
             UnknownDeviceError) as error:
         return _fail(error, BAD_INPUT, options)
@@ -104,6 +130,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
         return _fail(error, DEVICE_FAILED, options)
     except OSError as error:
         return _fail(error, BAD_INPUT, options)
+    print(text)
+    return code
 
 
 def _fail(error: BaseException, code: int, options: argparse.Namespace) -> int:
@@ -112,81 +140,3 @@ def _fail(error: BaseException, code: int, options: argparse.Namespace) -> int:
     else:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
     return code
-
-
-def _open(options: argparse.Namespace, known_answer: bool = True) -> Any:
-    from pynq_bnn.classifier import Classifier
-
-    return Classifier(options.parameters, options.device, options.timeout, known_answer)
-
-
-def _print(options: argparse.Namespace, report: Any) -> None:
-    print(json.dumps(report.to_dict()) if options.json else report)
-
-
-def _classify(options: argparse.Namespace) -> int:
-    with _open(options) as classifier:
-        results = classifier.classify(options.paths)
-    if options.figure:  # first, so that --json prints results or an error, never both
-        results[0].save(options.figure)
-    if options.json:
-        print(json.dumps([{"path": path, **result.to_dict()}
-                          for path, result in zip(options.paths, results)]))
-    else:
-        for path, result in zip(options.paths, results):
-            print(path)
-            for label, score in result.top(options.top):
-                print(f"  {label:<12} {score:8.3f}")
-        print(results[-1].timing.describe())
-        if options.figure:
-            print(f"figure: {options.figure}")
-    return OK
-
-
-def _check(options: argparse.Namespace) -> int:
-    with _open(options, known_answer=False) as classifier:
-        report = classifier.check(options.paths)
-    _print(options, report)
-    return OK if report.passed else DIFFERENT
-
-
-def _evaluate(options: argparse.Namespace) -> int:
-    from pynq_bnn.evaluate import evaluate
-
-    with _open(options) as classifier:
-        evaluation = evaluate(classifier, options.folder, options.count,
-                              progress=not options.json)
-    if options.figure:
-        evaluation.save(options.figure)
-    _print(options, evaluation)
-    return OK
-
-
-def _info(options: argparse.Namespace) -> int:
-    with _open(options) as classifier:
-        info = {"pynq_bnn": __version__, **classifier.info()}
-    print(json.dumps(info) if options.json else "\n".join(_lines(info)))
-    return OK
-
-
-def _lines(info: Dict[str, Any], indent: str = "") -> List[str]:
-    """A nested dict as indented lines."""
-    lines: List[str] = []
-    for name, value in info.items():
-        if isinstance(value, dict):
-            lines += [f"{indent}{name}:", *_lines(value, indent + "  ")]
-        else:
-            shown = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
-            lines.append(f"{indent}{name}: {shown}")
-    return lines
-
-
-def _selftest(options: argparse.Namespace) -> int:
-    with _open(options, known_answer=False) as classifier:
-        report = classifier.selftest()
-    _print(options, report)
-    return OK if report.passed else DIFFERENT
-
-
-_COMMANDS = {"classify": _classify, "check": _check, "evaluate": _evaluate, "info": _info,
-             "selftest": _selftest}

@@ -17,7 +17,7 @@ from pynq_bnn.devices.dram import Dram
 from pynq_bnn.devices.model import ModelDevice
 
 OK, DIFFERENT, BAD_INPUT, DEVICE_FAILED = 0, 1, 2, 3
-COMMANDS = ("classify", "check", "evaluate", "info", "selftest")
+COMMANDS = ("classify", "check", "evaluate", "info", "selftest")  # those that use a device
 
 
 @pytest.fixture(autouse=True)
@@ -294,6 +294,9 @@ def test_a_device_that_hangs(run, files, on):
     (["info", "--device", "gpu"], "invalid choice"),
     (["classify", "a.png", "--figure", "figure.docx"], "ends in none of .png"),
     (["classify", "a.png", "--figure", "no/such/folder/figure.png"], "no folder"),
+    (["convert", "a.npz"], "OUTPUT.npz"), (["convert", "a.npz", "b.zip"], "does not end in .npz"),
+    (["convert", "a", "b.npz", "--from", "keras"], "invalid choice"),
+    (["network", "--device", "model"], "unrecognized"),
 ])
 def test_bad_usage_is_told_before_anything_is_done(arguments, complaint, capsys, monkeypatch):
     monkeypatch.setattr(classifier_module, "open_device", lambda _: pytest.fail("opened"))
@@ -315,7 +318,7 @@ def test_help_names_every_command_and_the_exit_codes(capsys):
         cli.main(["--help"])
     out = capsys.readouterr().out
     assert caught.value.code == 0
-    assert all(command in out for command in COMMANDS)
+    assert all(command in out for command in (*COMMANDS, "convert", "network"))
     assert "Exit codes" in out
 
 
