@@ -153,3 +153,14 @@ def cifar10():
     if not folder:
         pytest.skip("set PYNQ_BNN_CIFAR10 to the folder of CIFAR-10's binary version")
     return Path(folder)
+
+
+@pytest.fixture
+def dataset(rng, tmp_path):
+    """A folder laid out as CIFAR-10's binary version, its 23 test pictures and labels."""
+    pictures = rng.integers(0, 256, (23, 32, 32, 3)).astype(np.uint8)
+    labels = rng.integers(0, 10, 23).astype(np.uint8)
+    planes = pictures.transpose(0, 3, 1, 2).reshape(23, -1)
+    records = np.concatenate([labels[:, np.newaxis], planes], axis=1)
+    (tmp_path / "test_batch.bin").write_bytes(records.tobytes())
+    return tmp_path, pictures, labels

@@ -78,7 +78,9 @@ class Trainer:
             {"params": list(self.model.latent), "peak": recipe.weight_rate},
             {"params": others, "peak": recipe.norm_rate},
         ])
-        self.teacher = load_teacher(Path(recipe.teacher)) if recipe.teacher else None
+        self.teacher: Optional[nn.Module] = None
+        if recipe.teacher:
+            self.teacher = load_teacher(Path(recipe.teacher)).to(self.device)
         self.steps_per_epoch = len(data.train_images) // recipe.batch
         self.epoch = 0
         self.history: List[Dict[str, Any]] = []

@@ -38,13 +38,14 @@ BIAS_SCALE = 64
 SMOOTHING = 0.1
 
 
-def train(data: Split, epochs: int, seed: int, dtype: torch.dtype = torch.bfloat16,
-          progress: bool = True) -> Teacher:
+def train(data: Split, epochs: int, seed: int, device: str = "cpu",
+          dtype: torch.dtype = torch.bfloat16, progress: bool = True) -> Teacher:
     """A teacher of the training pictures; its accuracy on the held-out ones goes to the log."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     model = Teacher(int(data.train_labels.max()) + 1)
     model.whiten_like(to_values(data.train_images[:2000], torch.device("cpu"), torch.float32))
+    model.to(device)
     biases = [part.bias for part in model.modules() if isinstance(part, nn.BatchNorm2d)]
     others = [value for value in model.parameters()
               if value.requires_grad and not any(value is bias for bias in biases)]
@@ -64,7 +65,7 @@ def train(data: Split, epochs: int, seed: int, dtype: torch.dtype = torch.bfloat
                 group["lr"] = group["peak"] * np.interp(done, [0, 0.23, 1], [0.2, 1, 0.07])
             picked = order[step * BATCH:(step + 1) * BATCH]
             labels = torch.from_numpy(data.train_labels[picked].astype(np.int64))
-            logits = _logits(model, augment(data.train_images[picked], rng), dtype)
+            logits = _logits(model, augment(data.train_images[picked], rng), dtype).cpu()
             loss = functional.cross_entropy(logits, labels, label_smoothing=SMOOTHING,
                                             reduction="sum")
             optimizer.zero_grad()
@@ -76,8 +77,9 @@ def train(data: Split, epochs: int, seed: int, dtype: torch.dtype = torch.bfloat
 
 
 def _logits(model: Teacher, images: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
-    with torch.autocast("cpu", torch.bfloat16, dtype == torch.bfloat16):
-        return model(to_values(images, torch.device("cpu"), dtype)).float()
+    device = model.mean.device
+    with torch.autocast(device.type, torch.bfloat16, dtype == torch.bfloat16):
+        return model(to_values(images, device, dtype)).float()
 
 
 @torch.no_grad()
@@ -86,7 +88,7 @@ def accuracy(model: Teacher, data: Split, dtype: torch.dtype) -> float:
     model.eval()
     right = 0
     for start in range(0, len(data.held_images), BATCH):
-        logits = _logits(model, data.held_images[start:start + BATCH], dtype).numpy()
+        logits = _logits(model, data.held_images[start:start + BATCH], dtype).cpu().numpy()
         right += int((logits.argmax(1) == data.held_labels[start:start + BATCH]).sum())
     return right / max(1, len(data.held_images))
 
@@ -100,11 +102,13 @@ def main() -> None:
     arguments.add_argument("--epochs", type=int, default=10)
     arguments.add_argument("--seed", type=int, default=1,
                            help="the student's, so that both hold out the same pictures")
+    arguments.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     arguments.add_argument("--quiet", action="store_true", help="no progress bars")
     options = arguments.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     data = split(*cifar10.load(options.cifar, "train"), Recipe(seed=options.seed))
-    save(options.output, train(data, options.epochs, options.seed, progress=not options.quiet))
+    save(options.output, train(data, options.epochs, options.seed, options.device,
+                               progress=not options.quiet))
 
 
 if __name__ == "__main__":

@@ -49,17 +49,6 @@ def dataset(large, tmp_path):
 
 
 @pytest.fixture
-def run(capsys):
-    """A function that runs a command: exit code, standard output, standard error."""
-
-    def run(*arguments):
-        code = cli.main([str(argument) for argument in arguments])
-        return (code, *capsys.readouterr())
-
-    return run
-
-
-@pytest.fixture
 def on(monkeypatch):
     """A function that has the commands run on the given device."""
     return lambda device: monkeypatch.setattr(classifier_module, "open_device", lambda _: device)

@@ -7,20 +7,8 @@ import pytest
 
 from host_ref.network import CIFAR10, Network
 from host_ref.parameters import load
-from pynq_bnn import cli
 
 OK, BAD_INPUT = 0, 2
-
-
-@pytest.fixture
-def run(capsys):
-    """A function that runs a command: exit code, standard output, standard error."""
-
-    def run(*arguments):
-        code = cli.main([str(argument) for argument in arguments])
-        return (code, *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture
