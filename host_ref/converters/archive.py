@@ -7,6 +7,7 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Tuple, Union
+from zipfile import is_zipfile
 
 import numpy as np
 
@@ -70,6 +71,8 @@ def read(path: Union[str, Path]) -> Source:
         If it is no archive of ``arr_0``, ``arr_1``, ..., or is damaged.
     """
     content = Path(path).read_bytes()
+    if not is_zipfile(io.BytesIO(content)):
+        raise ParameterError("is neither an .npz nor a .zip")
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             members: Dict[str, Any] = {name: archive[name] for name in archive.files}

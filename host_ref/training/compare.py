@@ -171,7 +171,10 @@ def main(arguments: Optional[List[str]] = None) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    images, labels = cifar10.load(options.cifar, "train")
+    try:
+        images, labels = cifar10.load(options.cifar, "train")
+    except cifar10.DatasetError as error:
+        parser.error(str(error))
     results: List[List[Dict[str, Any]]] = [[] for _ in VARIANTS]
     for seed in options.seeds:
         recipe = Recipe(seed=seed, epochs=options.epochs, batch=options.batch,

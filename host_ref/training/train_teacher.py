@@ -106,7 +106,10 @@ def main() -> None:
     arguments.add_argument("--quiet", action="store_true", help="no progress bars")
     options = arguments.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    data = split(*cifar10.load(options.cifar, "train"), Recipe(seed=options.seed))
+    try:
+        data = split(*cifar10.load(options.cifar, "train"), Recipe(seed=options.seed))
+    except cifar10.DatasetError as error:
+        arguments.error(str(error))
     save(options.output, train(data, options.epochs, options.seed, options.device,
                                progress=not options.quiet))
 

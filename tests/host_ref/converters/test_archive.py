@@ -48,10 +48,10 @@ def test_what_is_no_archive(tmp_path, write_npz):
     path = write_npz([np.zeros(1000)])
     for content in (b"", b"text", path.read_bytes()[:-200]):
         (tmp_path / "bad").write_bytes(content)
-        with pytest.raises(ParameterError, match="no readable .npz or .zip"):
+        with pytest.raises(ParameterError, match="is neither an .npz nor a .zip"):
             read(tmp_path / "bad")
     np.save(tmp_path / "one.npy", np.zeros(3))
-    with pytest.raises(ParameterError, match="no readable .npz or .zip"):
+    with pytest.raises(ParameterError, match="is neither an .npz nor a .zip"):
         read(tmp_path / "one.npy")
     with pytest.raises(FileNotFoundError):
         read(tmp_path / "none.npz")
