@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from host_ref import network as net
 from host_ref.training.augment import augment
+from host_ref.training.curves import HISTORY
 from host_ref.training.model import BinaryNet
 from host_ref.training.recipe import Recipe
 from host_ref.training.shift import ShiftAdaMax
@@ -26,7 +27,6 @@ from host_ref.training.teacher import load as load_teacher
 log = logging.getLogger(__name__)
 OPTIMIZERS = {"adam": torch.optim.Adam, "shift_adamax": ShiftAdaMax}
 CHECKPOINT = "checkpoint.pt"
-HISTORY = "history.jsonl"
 
 
 @dataclass

@@ -36,7 +36,8 @@ def test_it_is_the_papers_network_for_cifar10(shipped):
 def test_its_accuracy_is_counted_on_all_test_pictures(shipped):
     accuracy = shipped.accuracy
     assert accuracy["count"] == 10_000
-    assert accuracy["accuracy"] == accuracy["right"] / accuracy["count"] >= 0.80
+    assert accuracy["accuracy"] == accuracy["right"] / accuracy["count"]
+    assert accuracy["accuracy"] >= 0.8881  # the paper's accelerator: 11.19 % error
 
 
 def test_its_known_answer_is_the_references(shipped):

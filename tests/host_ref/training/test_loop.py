@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from host_ref import network as net
-from host_ref.training.loop import CHECKPOINT, HISTORY, Trainer, split
+from host_ref.training.curves import HISTORY
+from host_ref.training.loop import CHECKPOINT, Trainer, split
 from host_ref.training.recipe import Recipe
 from host_ref.training.teacher import Teacher, save
 
