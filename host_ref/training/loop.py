@@ -184,8 +184,9 @@ class Trainer:
         During training the running statistics trail behind the weights, and bfloat16 rounds the
         sums; the accelerator's sums are exact, so the thresholds should come from exact ones.
         """
-        self.model.train()
+        self.model.eval()  # binarized as in inference, but normalised by each batch's statistics
         for norm in self.model.norms:
+            norm.train()
             norm.reset_running_stats()
             norm.momentum = None  # a plain average over all batches
         rng = np.random.default_rng(self.recipe.seed)

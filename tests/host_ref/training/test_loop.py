@@ -109,3 +109,17 @@ def test_a_checkpoint_of_another_network_is_refused(tiny, pictures, tmp_path):
     other = net.Network.from_description(description)
     with pytest.raises(ValueError, match="another network"):
         Trainer(other, RECIPE, split(*pictures, RECIPE), tmp_path)
+
+
+def test_settling_averages_what_inference_computes(tiny, pictures, tmp_path):
+    """Not the sums of stochastic signs, which spread less."""
+    recipe = replace(RECIPE, binarization="stochastic")
+    run = trainer(tiny, pictures, tmp_path, recipe)
+    run.run(progress=False)
+    run.settle(count=200, progress=False)
+    first = [norm.running_var.clone() for norm in run.model.norms]
+    torch.manual_seed(99)
+    run.settle(count=200, progress=False)
+    for before, norm in zip(first, run.model.norms):
+        assert torch.equal(before, norm.running_var)
+        assert not norm.training
