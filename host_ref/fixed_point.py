@@ -37,7 +37,7 @@ PICTURE_FRACTION_BITS = 8
 
 
 def scaled(parameters: Parameters) -> Parameters:
-    """Every layer's k, and every layer's h, at the finest power of two at which all of them fit.
+    """Every layer's k, and every layer's h, at the finest power of two at which all fit ±32767.
 
     Rounded to the nearest, ties to even.  One scale a layer for k and one for h: what hardware that
     computes k·s + h would shift by.

@@ -17,6 +17,7 @@ from host_ref.accuracy import testset
 from host_ref.accuracy.arithmetics import ARITHMETICS, answer
 from host_ref.accuracy.report import Report
 
+SUFFIXES = (".png", ".pdf", ".svg")
 DEFAULT_PARAMETERS = "pynq_bnn/weights/cifar10.npz"
 
 
@@ -50,6 +51,8 @@ def main(arguments: Optional[List[str]] = None) -> None:
         command.error(f"--mistakes {options.mistakes}: 0 or more")
     if (options.figures or options.wrong) and find_spec("matplotlib") is None:
         command.error("figures need matplotlib: pip install matplotlib")
+    if options.wrong and options.wrong.suffix.lower() not in SUFFIXES:
+        command.error(f"--wrong {options.wrong}: ends in none of {', '.join(SUFFIXES)}")
     try:
         if options.figures:  # what can't be written is refused before the work, not after it
             options.figures.mkdir(parents=True, exist_ok=True)

@@ -95,8 +95,8 @@ def _confidence(report: Report) -> Figure:
     figure = Figure(figsize=(9, 3.8), dpi=120)
     reliability, margins = figure.subplots(1, 2)
     reliability.plot((0, 1), (0, 1), color="#cccccc", zorder=0)
-    reliability.annotate("as often as it says", (0.12, 0.12), fontsize=8, color=GREY, rotation=45,
-                         rotation_mode="anchor", xytext=(0, 4), textcoords="offset points")
+    reliability.annotate("as often as it says", (0.6, 0.6), fontsize=8, color=GREY, rotation=45,
+                         rotation_mode="anchor", xytext=(4, -9), textcoords="offset points")
     which = np.minimum(np.digitize(confidence, BINS) - 1, len(BINS) - 2)
     points = []
     for place in range(len(BINS) - 1):
@@ -104,8 +104,10 @@ def _confidence(report: Report) -> Figure:
         if inside.any():
             points.append((confidence[inside].mean(), right[inside].mean(), int(inside.sum())))
     reliability.plot([x for x, _, _ in points], [y for _, y, _ in points], "o-", color=BLUE)
-    for x, y, count in points:
-        reliability.annotate(f"{count:,}", (x, y), fontsize=7, color=GREY, xytext=(6, -8),
+    for x, y, count in points:  # beside the line; the last two points often stand close together
+        last = x == points[-1][0]
+        reliability.annotate(f"{count:,}", (x, y), fontsize=7, color=GREY,
+                             ha="left" if last else "right", xytext=(6, -3) if last else (-6, 3),
                              textcoords="offset points")
     reliability.set_xlabel("softmax of the answer")
     reliability.set_ylabel("share of right answers")

@@ -79,6 +79,8 @@ def _begin(arguments: argparse.Namespace) -> Tuple[Trainer, dataset.Dataset]:
     recipe = Recipe(**{field.name: getattr(arguments, field.name) for field in fields(Recipe)})
     if arguments.output and recipe.obstacle:
         raise ValueError(f"no --output for this method: {recipe.obstacle}")
+    if arguments.output:
+        arguments.output.parent.mkdir(parents=True, exist_ok=True)
     network = _network(arguments.network)
     data = dataset.load(arguments.data, network.height, network.width, _named(arguments.prepare),
                         progress=not arguments.quiet)

@@ -1,7 +1,7 @@
 """Binarization, and what stands in for its gradient.
 
 Forward: sign(x), sign(0) = +1.  Backward, a surrogate: "hardtanh", the straight-through estimator,
-passes the gradient where |x| <= 1 (Courbariaux et al., Binarized Neural Networks, 2016, section
+passes the gradient where |x| < 1 (Courbariaux et al., Binarized Neural Networks, 2016, section
 1.3); "identity" passes it everywhere (Bengio et al., Estimating or Propagating Gradients, 2013);
 "quadratic" weights it where |x| <= 1 by 2 - 2|x|, the slope of a piecewise quadratic that lies
 closer to the sign (Liu et al., Bi-Real Net, 2018, section 3.3).

@@ -1,9 +1,9 @@
 """The papers' methods beside each other, on one small network and one budget.
 
 ``python -m host_ref.training.compare CIFAR_DIR --folder runs/methods`` trains every variant once
-for each seed, prints a table and draws it.  What is done already is kept: interrupted, the same
-command goes on; two processes with different ``--seeds`` share the work.  Accuracy is counted on
-held-out training pictures, never on the test split.
+for each seed, logs a table and draws it.  What is done already is kept: interrupted, the same
+command goes on; two processes with different ``--seeds`` share the work, and a last call with all
+seeds finds it done.  Accuracy is counted on held-out training pictures, never on the test split.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
@@ -80,13 +80,17 @@ def measure(variant: Variant, recipe: Recipe, data: Split, folder: Path,
         the first ``compared`` the folded integers give another class, None where nothing folds.
     """
     recipe = replace(recipe, **variant.changes)
+    budget = {"recipe": asdict(recipe), "pictures": len(data.train_images)}
     if (folder / RESULT).is_file():
-        return json.loads((folder / RESULT).read_text())
+        kept: Dict[str, Any] = json.loads((folder / RESULT).read_text())
+        if kept["budget"] != budget:
+            raise ValueError(f"{folder} holds a result of another budget: {kept['budget']}")
+        return kept
     trainer = Trainer(network(variant.padding), recipe, data, folder)
     trainer.run(progress)
     trainer.settle(progress=progress)
     found = trainer.predict(data.held_images)
-    result = {"name": variant.name, "seed": recipe.seed, "epochs": recipe.epochs,
+    result = {"name": variant.name, "budget": budget,
               "accuracy": float((found == data.held_labels).mean()),
               "compared": len(found[:COMPARED]), "differ": None,
               "curve": [entry["validation_accuracy"] for entry in trainer.history],

@@ -70,6 +70,8 @@ class Trainer:
                  device: str = "cpu") -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.data, self.folder = recipe, data, folder
+        if device == "cuda" and not torch.cuda.is_available():
+            raise ValueError("device cuda: PyTorch finds none here; cpu works everywhere")
         self.device = torch.device(device)
         self.dtype = getattr(torch, recipe.precision)
         self.model = BinaryNet(network, recipe).to(self.device)
@@ -80,7 +82,8 @@ class Trainer:
         ])
         self.teacher: Optional[nn.Module] = None
         if recipe.teacher:
-            self.teacher = load_teacher(Path(recipe.teacher)).to(self.device)
+            self.teacher = load_teacher(Path(recipe.teacher), network.classes, recipe.seed,
+                                        recipe.validation).to(self.device)
         self.steps_per_epoch = len(data.train_images) // recipe.batch
         self.epoch = 0
         self.history: List[Dict[str, Any]] = []
@@ -107,7 +110,8 @@ class Trainer:
 
     def _train_epoch(self, progress: bool) -> Tuple[float, float]:
         """One pass over the training pictures; mean loss and accuracy on the augmented pictures."""
-        # seeded by the epoch, so that a resumed run sees the pictures an unbroken one would
+        # seeded by the epoch, so that a resumed run draws what an unbroken one would
+        torch.manual_seed(1_000_003 * self.recipe.seed + self.epoch)
         rng = np.random.default_rng((self.recipe.seed, self.epoch))
         order = rng.permutation(len(self.data.train_images))
         self.model.train()
@@ -169,7 +173,7 @@ class Trainer:
 
     @torch.no_grad()
     def predict(self, images: np.ndarray, dtype: torch.dtype = torch.float32) -> np.ndarray:
-        """Classes, int64 (N,), of uint8 pictures (N, H, W, 3); in float32 every sum is exact."""
+        """Classes, int64 (N,), of uint8 pictures (N, H, W, 3); float32 sums are exact on a CPU."""
         self.model.eval()
         parts = [np.empty(0, np.int64)]
         for start in range(0, len(images), 250):
@@ -191,9 +195,9 @@ class Trainer:
             norm.momentum = None  # a plain average over all batches
         rng = np.random.default_rng(self.recipe.seed)
         picked = rng.permutation(len(self.data.train_images))[:count]
-        for start in tqdm(range(0, len(picked), 250), desc="settle", disable=not progress):
-            images = augment(self.data.train_images[picked[start:start + 250]], rng,
-                             self.recipe.mirror == "yes")
+        batches = np.array_split(picked, -(-len(picked) // 250))  # none much smaller than another
+        for batch in tqdm(batches, desc="settle", disable=not progress):
+            images = augment(self.data.train_images[batch], rng, self.recipe.mirror == "yes")
             self.model(to_values(images, self.device, torch.float32))
         self.model.eval()
 
@@ -219,9 +223,14 @@ class Trainer:
         log.info("resumed after epoch %d", self.epoch)
 
     def _read(self, checkpoint: Path) -> Dict[str, Any]:
-        state: Dict[str, Any] = torch.load(checkpoint, map_location=self.device, weights_only=True)
-        if state["network"] != self.model.network.description():
-            raise ValueError(f"{checkpoint} is of another network: {state['network']}")
+        try:
+            state: Dict[str, Any] = torch.load(checkpoint, map_location=self.device,
+                                               weights_only=True)
+            network = state["network"]
+        except Exception as error:  # damaged files raise a dozen kinds
+            raise ValueError(f"{checkpoint} is no checkpoint: {error}") from None
+        if network != self.model.network.description():
+            raise ValueError(f"{checkpoint} is of another network: {network}")
         return state
 
     def _start(self, checkpoint: Path) -> None:
@@ -229,5 +238,12 @@ class Trainer:
         if not checkpoint.is_file():
             raise ValueError(f"{checkpoint}, to start from, is not there")
         state = self._read(checkpoint)
-        self.model.load_state_dict(state["model"])
+        before = Recipe(**state["recipe"])
+        if (before.seed, before.validation) != (self.recipe.seed, self.recipe.validation):
+            raise ValueError(f"{checkpoint} held out {before.validation} pictures by seed "
+                             f"{before.seed}: it knows some of those held out now")
+        try:
+            self.model.load_state_dict(state["model"])
+        except RuntimeError as error:
+            raise ValueError(f"{checkpoint} is of another method: {error}") from None
         log.info("starting from %s, %d epochs of %s", checkpoint, state["epoch"], state["recipe"])

@@ -79,7 +79,9 @@ class BinaryNet(nn.Module):
         """A layer's sums, scaled, biased and pooled, of what the layer before normalised."""
         layer, method = self.network.layers[index], self.method
         inputs = self._activate(x) if index else x
-        weight = binarize(self.latent[index].to(x.dtype))
+        # clipped to [-1, 1] after every step, so the gradient may pass everywhere: one that stopped
+        # at 1, where bfloat16 rounds many weights to, would hold them there for good
+        weight = binarize(self.latent[index].to(x.dtype), "identity")
         if layer.is_conv:
             if layer.padding == net.ONE:
                 inputs = functional.pad(inputs, (1, 1, 1, 1), value=1.0)
@@ -135,7 +137,7 @@ class BinaryNet(nn.Module):
 
     @torch.no_grad()
     def clip(self) -> None:
-        """Keep the latent weights in [-1, 1], where the estimator passes gradients."""
+        """Keep the latent weights in [-1, 1] (BinaryNet, section 1.3)."""
         torch._foreach_clamp_min_(list(self.latent), -1.0)
         torch._foreach_clamp_max_(list(self.latent), 1.0)
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from host_ref.training import methods
 from host_ref.training.methods import Method
 
-CHOICES = {"optimizer": ("adam", "shift_adamax"), "mirror": ("yes", "no"), **methods.CHOICES}
+CHOICES = {"precision": ("bfloat16", "float32"), "optimizer": ("adam", "shift_adamax"),
+           "mirror": ("yes", "no"), **methods.CHOICES}
 """What a field of a recipe may be, where only certain words are possible."""
 
 
@@ -38,3 +39,6 @@ class Recipe(Method):
     def __post_init__(self) -> None:
         super().__post_init__()
         methods.check_choices(self, CHOICES)
+        for name, least in (("epochs", 1), ("batch", 2), ("validation", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} {getattr(self, name)}: at least {least}")

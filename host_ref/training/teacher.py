@@ -70,18 +70,35 @@ def _norm(width: int) -> nn.BatchNorm2d:
     return result
 
 
-def save(path: Path, model: Teacher) -> None:
-    """Write the weights, for the recipe's ``teacher``."""
+def save(path: Path, model: Teacher, seed: int, validation: int) -> None:
+    """Write the weights, and by what split they were trained, for a recipe's ``teacher``."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(model.state_dict(), path)
+    torch.save({"model": model.state_dict(), "seed": seed, "validation": validation}, path)
 
 
-def load(path: Path) -> Teacher:
-    """A saved teacher, ready to be asked."""
+def load(path: Path, classes: int, seed: int, validation: int) -> Teacher:
+    """A saved teacher, ready to be asked by a student of this recipe.
+
+    Raises
+    ------
+    ValueError
+        If it is not there, no teacher, of other classes, or was trained on pictures that the
+        student holds out.
+    """
     if not path.is_file():
         raise ValueError(f"{path}, the teacher, is not there: python -m "
                          "host_ref.training.train_teacher makes one")
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    model = Teacher(len(state["head.weight"]))
-    model.load_state_dict(state)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        weights, held_out = state["model"], (state["seed"], state["validation"])
+        model = Teacher(len(weights["head.weight"]))
+        model.load_state_dict(weights)
+    except Exception as error:  # damaged files raise a dozen kinds
+        raise ValueError(f"{path} is no teacher: {error}") from None
+    if len(weights["head.weight"]) != classes:
+        raise ValueError(f"{path} knows {len(weights['head.weight'])} classes, not {classes}")
+    if held_out != (seed, validation):
+        raise ValueError(f"{path} held out {held_out[1]} pictures by seed {held_out[0]}, its "
+                         f"student {validation} by seed {seed}: it would know pictures that are "
+                         "held out")
     return model.eval()

@@ -102,16 +102,21 @@ def main() -> None:
     arguments.add_argument("--epochs", type=int, default=10)
     arguments.add_argument("--seed", type=int, default=1,
                            help="the student's, so that both hold out the same pictures")
+    arguments.add_argument("--validation", type=int, default=Recipe.validation,
+                           help="the student's (default %(default)s)")
     arguments.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     arguments.add_argument("--quiet", action="store_true", help="no progress bars")
     options = arguments.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
-        data = split(*cifar10.load(options.cifar, "train"), Recipe(seed=options.seed))
+        recipe = Recipe(seed=options.seed, validation=options.validation)
+        data = split(*cifar10.load(options.cifar, "train"), recipe)
     except cifar10.DatasetError as error:
         arguments.error(str(error))
-    save(options.output, train(data, options.epochs, options.seed, options.device,
-                               progress=not options.quiet))
+    if options.device == "cuda" and not torch.cuda.is_available():
+        arguments.error("--device cuda: PyTorch finds none here; cpu works everywhere")
+    model = train(data, options.epochs, options.seed, options.device, progress=not options.quiet)
+    save(options.output, model, options.seed, options.validation)
 
 
 if __name__ == "__main__":

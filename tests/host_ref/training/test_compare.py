@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -31,6 +32,26 @@ def test_what_is_measured_already_is_kept(data, tmp_path):
     (tmp_path / compare.RESULT).write_text(json.dumps(first))
     again = compare.measure(compare.VARIANTS[0], RECIPE, data, tmp_path, progress=False)
     assert again == first
+
+
+def test_a_result_of_another_budget_is_refused(data, tmp_path):
+    compare.measure(compare.VARIANTS[0], RECIPE, data, tmp_path, progress=False)
+    with pytest.raises(ValueError, match="another budget"):
+        compare.measure(compare.VARIANTS[0], replace(RECIPE, epochs=2), data, tmp_path, False)
+
+
+def test_the_command_writes_table_and_picture(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (60, 32, 32, 3)).astype(np.uint8)
+    labels = rng.integers(0, 10, 60).astype(np.uint8)
+    monkeypatch.setattr(compare.cifar10, "load", lambda folder, split: (images, labels))
+    monkeypatch.setattr(compare, "VARIANTS", compare.VARIANTS[:2])
+    compare.main([str(tmp_path), "--folder", str(tmp_path), "--seeds", "1", "--epochs", "1",
+                  "--pictures", "20", "--validation", "30", "--batch", "10", "--quiet"])
+    kept = json.loads((tmp_path / "00-seed1" / compare.RESULT).read_text())
+    assert kept["budget"]["pictures"] == 20
+    assert "stochastic" in (tmp_path / "table.md").read_text(encoding="utf-8")
+    assert (tmp_path / "methods.png").stat().st_size > 5000
 
 
 def test_the_variants_differ_only_in_what_they_name():

@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -35,16 +36,18 @@ def test_it_learns(tiny, pictures, tmp_path):
     assert run.validate() > untrained + 0.2
 
 
-def test_an_interrupted_run_ends_as_an_unbroken_one(tiny, pictures, tmp_path):
-    whole = trainer(tiny, pictures, tmp_path / "whole")
+@pytest.mark.parametrize("binarization", ["deterministic", "stochastic"])
+def test_an_interrupted_run_ends_as_an_unbroken_one(tiny, pictures, tmp_path, binarization):
+    recipe = replace(RECIPE, binarization=binarization)
+    whole = trainer(tiny, pictures, tmp_path / "whole", recipe)
     whole.run(progress=False)
-    part = trainer(tiny, pictures, tmp_path / "part")
-    part.recipe = replace(RECIPE, epochs=1)  # as if killed after the first epoch ...
+    part = trainer(tiny, pictures, tmp_path / "part", recipe)
+    part.recipe = replace(recipe, epochs=1)  # as if killed after the first epoch ...
     part._scale = lambda step: Trainer._scale(whole, step)  # ... of the same schedule
     part.run(progress=False)
-    part.recipe = RECIPE
+    part.recipe = recipe
     part.save()
-    resumed = trainer(tiny, pictures, tmp_path / "part")
+    resumed = trainer(tiny, pictures, tmp_path / "part", recipe)
     assert resumed.epoch == 1
     resumed.run(progress=False)
     for expected, got in zip(whole.model.state_dict().values(),
@@ -87,7 +90,7 @@ def test_what_it_cannot_start_with_is_named(tiny, pictures, tmp_path):
 
 def test_the_teacher_has_its_share_of_the_target(tiny, pictures, tmp_path):
     teacher = Teacher(classes=10).eval()
-    save(tmp_path / "teacher.pt", teacher)
+    save(tmp_path / "teacher.pt", teacher, RECIPE.seed, RECIPE.validation)
     recipe = replace(RECIPE, teacher=str(tmp_path / "teacher.pt"), teacher_share=0.75)
     run = trainer(tiny, pictures, tmp_path, recipe)
     values = torch.randn(5, 3, 32, 32) * 100
@@ -123,3 +126,27 @@ def test_settling_averages_what_inference_computes(tiny, pictures, tmp_path):
     for before, norm in zip(first, run.model.norms):
         assert torch.equal(before, norm.running_var)
         assert not norm.training
+
+
+def test_settling_takes_any_number_of_pictures(tiny, pictures, tmp_path):
+    images = np.concatenate([pictures[0]] * 2)[:271]
+    labels = np.concatenate([pictures[1]] * 2)[:271]
+    run = Trainer(tiny, replace(RECIPE, validation=20), split(images, labels,
+                  replace(RECIPE, validation=20)), tmp_path)
+    run.settle(progress=False)  # 251 of them: a last batch of one has no variance
+    assert all(torch.isfinite(norm.running_var).all() for norm in run.model.norms)
+
+
+@pytest.mark.parametrize("changes,complaint", [
+    ({"seed": 2}, "held out 40 pictures by seed 1"), ({"bias": "yes"}, "another method")])
+def test_a_start_that_does_not_fit_is_refused(tiny, pictures, tmp_path, changes, complaint):
+    trainer(tiny, pictures, tmp_path / "first").save()
+    recipe = replace(RECIPE, start=str(tmp_path / "first" / CHECKPOINT), **changes)
+    with pytest.raises(ValueError, match=complaint):
+        trainer(tiny, pictures, tmp_path / "second", recipe)
+
+
+def test_what_is_no_checkpoint_is_refused(tiny, pictures, tmp_path):
+    (tmp_path / CHECKPOINT).write_text("text")
+    with pytest.raises(ValueError, match="is no checkpoint"):
+        trainer(tiny, pictures, tmp_path)

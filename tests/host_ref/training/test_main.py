@@ -96,8 +96,3 @@ def test_a_bad_folder_or_network_file_gets_one_line(run, tmp_path, capsys):
     with pytest.raises(SystemExit):
         run(tmp_path / "empty", "--network", str(tmp_path / "odd.json"))
     assert "odd.json" in capsys.readouterr().err
-
-
-def test_the_networks_have_names():
-    for name, network in command.NETWORKS.items():
-        assert command._network(name) is network

@@ -1,5 +1,8 @@
 import pytest
 
+from host_ref.training import recipe
+from host_ref.training.binarize import SURROGATES
+from host_ref.training.loop import OPTIMIZERS
 from host_ref.training.methods import CHOICES, Method
 from host_ref.training.recipe import Recipe
 
@@ -21,3 +24,15 @@ def test_what_is_not_affine_in_the_sums_says_why():
 def test_a_recipe_checks_its_own_words_and_its_methods(field):
     with pytest.raises(ValueError, match=f"{field} 'wrong' is none of"):
         Recipe(**{field: "wrong"})
+
+
+@pytest.mark.parametrize("changes", [{"epochs": 0}, {"batch": 1}, {"validation": -1},
+                                     {"precision": "float16"}])
+def test_a_recipe_refuses_what_it_cant_run(changes):
+    with pytest.raises(ValueError, match=next(iter(changes))):
+        Recipe(**changes)
+
+
+def test_every_choice_has_its_code():
+    assert set(CHOICES["surrogate"]) == set(SURROGATES)
+    assert set(recipe.CHOICES["optimizer"]) == set(OPTIMIZERS)

@@ -139,6 +139,17 @@ def test_stochastic_binarization_is_for_training_alone(tiny, pictures):
         assert torch.equal(model(x), model(x))
 
 
+def test_a_weight_at_its_limit_can_come_back(tiny, pictures):
+    model = BinaryNet(tiny, Method())
+    with torch.no_grad():
+        for latent in model.latent:
+            latent.copy_(latent.sign())
+    x = to_values(pictures[0][:20], torch.device("cpu"), torch.float32)
+    model(x).square().sum().backward()
+    for latent in model.latent[1:]:
+        assert (latent.grad != 0).float().mean() > 0.2
+
+
 def test_the_last_layer_of_xnor_order_is_not_normalised(tiny):
     assert len(BinaryNet(tiny, Method(order="xnor")).norms) == len(tiny.layers) - 1
     assert isinstance(BinaryNet(tiny, Method()).norms[-1], nn.BatchNorm1d)

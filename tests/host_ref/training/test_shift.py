@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -16,20 +18,15 @@ def test_ap2_is_the_references_and_passes_the_gradient():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_ap2_rounds_right_beside_every_boundary(dtype):
-    roots = torch.sqrt(torch.tensor(2.0, dtype=torch.float64)) * 2.0 ** torch.arange(-40, 40)
-    around = [roots.to(dtype)]
-    for towards in (0.0, 1e30):
-        limit = torch.tensor(towards, dtype=dtype)
-        around += [torch.nextafter(around[0], limit), torch.nextafter(2.0 * around[0], limit)]
-    x = torch.cat(around)
-    x = torch.cat([x, -x])
-    exponents = torch.floor(torch.log2(x.abs()) + 1e-9)  # none of them is near a power of two
-    mantissas = (x.abs() / 2.0**exponents).double()
-    up = mantissas**2 > 2
-    near = (mantissas**2 - 2).abs() < 1e-15  # in float64 the square itself is rounded
-    expected = torch.sign(x) * 2.0 ** (exponents + up)
-    assert ((ap2(x) == expected) | near).all()
-
+    """Against exact integers: x = m · 2**e rounds up iff m**2 is above 2 · (2**bits)**2."""
+    bits = {torch.float32: 23, torch.float64: 52}[dtype]
+    root = math.isqrt(2 << 2 * bits)  # the largest mantissa below sqrt(2)
+    for mantissa in (1 << bits, root - 1, root, root + 1, (2 << bits) - 1):
+        for exponent in range(-40, 40):
+            x = torch.tensor([mantissa, -mantissa], dtype=dtype) * 2.0 ** (exponent - bits)
+            up = mantissa**2 > 2 << 2 * bits
+            expected = 2.0 ** (exponent + up)
+            assert ap2(x).tolist() == [expected, -expected]
 
 @pytest.mark.parametrize("shape", [(50, 3), (20, 3, 4, 5)])
 def test_training_normalises_by_algorithm_3(shape):

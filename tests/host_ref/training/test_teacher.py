@@ -22,11 +22,25 @@ def test_whitened_patches_have_no_correlation():
 
 def test_a_saved_teacher_answers_the_same(tmp_path):
     model = Teacher(classes=4).eval()
-    save(tmp_path / "new" / "teacher.pt", model)
+    path = tmp_path / "new" / "teacher.pt"
+    save(path, model, seed=3, validation=50)
     with torch.no_grad():
-        assert torch.equal(load(tmp_path / "new" / "teacher.pt")(values()), model(values()))
+        assert torch.equal(load(path, 4, 3, 50)(values()), model(values()))
+    for classes, seed, validation, complaint in (
+            (10, 3, 50, "4 classes, not 10"), (4, 2, 50, "held out 50 pictures by seed 3"),
+            (4, 3, 51, "its student 51 by seed 3")):
+        with pytest.raises(ValueError, match=complaint):
+            load(path, classes, seed, validation)
 
 
 def test_a_missing_teacher_is_an_error_that_says_what_to_run(tmp_path):
     with pytest.raises(ValueError, match="train_teacher"):
-        load(tmp_path / "none.pt")
+        load(tmp_path / "none.pt", 10, 1, 2000)
+
+
+def test_what_is_no_teacher_is_refused(tmp_path):
+    torch.save({"model": {}}, tmp_path / "other.pt")
+    (tmp_path / "text.pt").write_text("text")
+    for name in ("other.pt", "text.pt"):
+        with pytest.raises(ValueError, match="is no teacher"):
+            load(tmp_path / name, 10, 1, 2000)
