@@ -111,21 +111,21 @@ def _folded(trainer: Trainer) -> IntegerModel:
 
 def table(results: Sequence[Sequence[Dict[str, Any]]]) -> str:
     """A Markdown table; a row for each variant, from its results for every seed."""
-    lines = ["| variant | held-out accuracy, mean | runs | against the first | folds exactly? |",
+    lines = ["| variant | held-out accuracy, mean | runs | against the first | folded integers |",
              "|---|---|---|---|---|"]
     for row in results:
         each = [100 * result["accuracy"] for result in row]
         gain = np.mean([own - 100 * first["accuracy"] for own, first in zip(each, results[0])])
         lines.append(f"| {row[0]['name']} | {np.mean(each):.2f} % | "
                      f"{', '.join(f'{value:.2f}' for value in each)} | "
-                     f"{gain:+.2f} | {_folds(row)} |")
+                     f"{gain:+.2f} | {_folded_text(row)} |")
     return "\n".join(lines)
 
 
-def _folds(row: Sequence[Dict[str, Any]]) -> str:
+def _folded_text(row: Sequence[Dict[str, Any]]) -> str:
     if row[0]["differ"] is None:
-        return "no"
-    return (f"yes; {sum(result['differ'] for result in row)} of "
+        return "do not exist"
+    return (f"{sum(result['differ'] for result in row)} of "
             f"{sum(result['compared'] for result in row)} pictures differ")
 
 
@@ -188,7 +188,11 @@ def main(arguments: Optional[List[str]] = None) -> None:
                        train_labels=data.train_labels[:options.pictures])
         for number, variant in enumerate(VARIANTS):
             folder = options.folder / f"{number:02d}-seed{seed}"
-            results[number].append(measure(variant, recipe, data, folder, not options.quiet))
+            try:
+                result = measure(variant, recipe, data, folder, not options.quiet)
+            except ValueError as error:
+                parser.error(str(error))
+            results[number].append(result)
     options.folder.joinpath("table.md").write_text(table(results) + "\n", encoding="utf-8")
     plot(results, options.folder / "methods.png")
     log.info("\n%s", table(results))

@@ -7,7 +7,7 @@ bfloat16 holds exactly.
 
 from __future__ import annotations
 
-from typing import Optional, Tuple
+from typing import Tuple
 
 import numpy as np
 import torch
@@ -151,5 +151,5 @@ def _input_scale(layer: net.Layer, x: torch.Tensor) -> torch.Tensor:
     return functional.conv2d(size, window, padding=0 if layer.padding == net.NONE else 1)
 
 
-def _array(tensor: Optional[torch.Tensor]) -> np.ndarray:
+def _array(tensor: torch.Tensor) -> np.ndarray:
     return tensor.detach().cpu().numpy().astype(np.float64)

@@ -68,7 +68,7 @@ def test_the_table_has_means_and_runs(tmp_path):
 
     results = [runs("first", (0.5, 0.6), 0), runs("second", (0.7, 0.72), None)]
     lines = compare.table(results).splitlines()
-    assert lines[2] == "| first | 55.00 % | 50.00, 60.00 | +0.00 | yes; 0 of 200 pictures differ |"
-    assert lines[3] == "| second | 71.00 % | 70.00, 72.00 | +16.00 | no |"
+    assert lines[2] == "| first | 55.00 % | 50.00, 60.00 | +0.00 | 0 of 200 pictures differ |"
+    assert lines[3] == "| second | 71.00 % | 70.00, 72.00 | +16.00 | do not exist |"
     compare.plot(results, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").stat().st_size > 5000
