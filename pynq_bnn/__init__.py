@@ -18,10 +18,10 @@ __version__ = "0.1.0"
 # notebook that only asks for the version should not wait.
 _HOMES: Dict[str, str] = {
     "classify": "pynq_bnn.default", "close": "pynq_bnn.default",
-    "Classifier": "pynq_bnn.classifier", "Accelerator": "pynq_bnn.accelerator",
-    "available": "pynq_bnn.library", "load_parameters": "pynq_bnn.library",
+    "Classifier": "pynq_bnn.classifier", "Accelerator": "pynq_bnn.driver.accelerator",
+    "available": "pynq_bnn.networks", "load_parameters": "pynq_bnn.networks",
     "open_device": "pynq_bnn.devices", "to_pictures": "pynq_bnn.images",
-    "BnnError": "pynq_bnn.errors",
+    "BnnError": "pynq_bnn.errors", "BnnOverlay": "pynq_bnn.devices.board.overlay",
 }
 __all__ = ["__version__", *sorted(_HOMES)]
 
@@ -30,10 +30,17 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         try:
             home = importlib.import_module(_HOMES[name])
+        except ModuleNotFoundError as error:
+            if error.name != "pynq":
+                raise
+            raise ImportError(
+                f"{name} needs PYNQ, which Python can't import here: on a board use the image's "
+                "own Python, as root (Jupyter, or after sudo -i)") from error
         except AttributeError as error:
             # an old Pillow or numpy misses something: not to be taken for a name that we lack
             raise ImportError(f"{_HOMES[name]} can't be imported: {error}") from error
-        return getattr(home, name)
+        globals()[name] = value = getattr(home, name)
+        return value
     raise AttributeError(f"module 'pynq_bnn' has no attribute {name!r}")
 
 

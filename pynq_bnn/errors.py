@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from host_ref.cifar10 import DatasetError
+from host_ref.errors import BnnError
 from host_ref.network import NetworkError
 from host_ref.parameters import ParameterError
 
 __all__ = [
-    "BnnError", "ClosedError", "DeviceError", "DeviceTimeout", "IdentificationError",
-    "MemoryExhausted", "NetworkError", "OverlayError", "ParameterError", "PictureError",
+    "BnnError", "BusyError", "ClosedError", "DatasetError", "DeviceError", "DeviceTimeout",
+    "IdentificationError", "MemoryExhausted", "NetworkError", "OverlayError", "ParameterError",
+    "PictureError",
     "UnknownDeviceError",
 ]
-
-
-class BnnError(Exception):
-    """Base of the errors of this package (a parameter file's are ValueErrors of host_ref)."""
 
 
 class PictureError(BnnError, ValueError):
@@ -33,7 +32,7 @@ class DeviceError(BnnError, RuntimeError):
 
 
 class UnknownDeviceError(DeviceError, ValueError):
-    """A device name that is none of model, rtl, board."""
+    """A device name that is not one of model, rtl, board."""
 
 
 class DeviceTimeout(DeviceError, TimeoutError):
@@ -42,6 +41,10 @@ class DeviceTimeout(DeviceError, TimeoutError):
 
 class MemoryExhausted(BnnError, MemoryError):
     """No contiguous memory left; the message says what was asked and how much is free."""
+
+
+class BusyError(BnnError, RuntimeError):
+    """Somebody else uses the device: another thread, another process, or a walk not yet ended."""
 
 
 class ClosedError(BnnError, RuntimeError):

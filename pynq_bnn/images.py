@@ -9,7 +9,12 @@ What happens to a picture, in this order:
 4. Transparency is composited on white, as a browser or a notebook shows it.
 5. The largest centred part with the target's aspect is cut out and resized with Pillow's
    ``LANCZOS``.  It widens with the shrinking, so that nothing aliases, keeps more detail than a
-   mean over boxes, and enlarges small pictures without blocks.
+   mean over boxes, and enlarges small pictures without blocks.  A JPEG file much larger than that
+   is decoded at a half, a quarter or an eighth of its sides, which its format allows without
+   decoding the rest; it keeps at least 8 times the target's.
+
+Of more than 25 million pixels nothing is decoded (:data:`pynq_bnn.scaling.MAX_PIXELS` says why): a
+larger JPEG passes, since an eighth of its sides is enough, but not a progressive one.
 
 A picture that already has the target's size keeps every pixel as it is.
 
@@ -23,17 +28,13 @@ import os
 from typing import Any, Union
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from pynq_bnn.errors import PictureError
-
-BACKGROUND = (255, 255, 255, 255)
-FILTER = Image.LANCZOS
+from pynq_bnn.scaling import MAX_LEVEL_16, from_unit, scaled
 
 CHANNELS = (1, 3, 4)
 """Grey, RGB, RGBA: what the last axis of a picture or batch may be."""
-
-MAX_LEVEL_16 = 65535
 
 
 def is_single(source: Any) -> bool:
@@ -42,7 +43,7 @@ def is_single(source: Any) -> bool:
     return not (batch or isinstance(source, (list, tuple)))
 
 
-def to_pictures(source: Any, height: int = 32, width: int = 32) -> np.ndarray:
+def to_pictures(source: Any, height: int = 32, width: int = 32, first: int = 0) -> np.ndarray:
     """Read, turn, crop and resize pictures; this module's docstring says how.
 
     Parameters
@@ -52,6 +53,8 @@ def to_pictures(source: Any, height: int = 32, width: int = 32) -> np.ndarray:
         of uint8, bool, or float in [0, 1].
     height, width : int
         What the network takes, in pixels.
+    first : int
+        Number of the first picture, for the message of an error, where `source` is a part of more.
 
     Returns
     -------
@@ -63,45 +66,46 @@ def to_pictures(source: Any, height: int = 32, width: int = 32) -> np.ndarray:
     PictureError
         Says what is wrong and what to do; in a list or batch, for which index.
     """
+    if isinstance(source, np.ndarray) and source.dtype.char == "B":
+        # ready ones are copied and no more: a user may go on writing into theirs
+        if source.shape == (height, width, 3):
+            return source.copy().reshape(1, height, width, 3)
+        if source.ndim == 4 and len(source) and source.shape[1:] == (height, width, 3):
+            return source.copy()
     if is_single(source):
         return _picture(source, height, width)[np.newaxis]
     if len(source) == 0:
         raise PictureError("no pictures: the list or batch is empty")
-    if isinstance(source, np.ndarray) and source.dtype == np.uint8 \
-            and source.shape[1:] == (height, width, 3):
-        return np.array(source, order="C")
     pictures = np.empty((len(source), height, width, 3), np.uint8)
     for index, item in enumerate(source):
         try:
             pictures[index] = _picture(item, height, width)
         except PictureError as error:
-            raise PictureError(f"picture [{index}] of {len(source)}: {error}") from error
+            raise PictureError(f"picture [{first + index}]: {error}") from error
     return pictures
 
 
 def _picture(item: Any, height: int, width: int) -> np.ndarray:
     """One picture as uint8 (height, width, 3)."""
     if isinstance(item, np.ndarray):
-        image = _from_array(item)
+        image = scaled(_from_array(item), height, width)
     elif isinstance(item, Image.Image):
-        image = _from_image(item)
+        image = scaled(item, height, width)
     elif isinstance(item, (str, os.PathLike)):
-        image = _from_file(item)
+        image = _from_file(item, height, width)
     else:
         raise PictureError(f"{type(item).__name__} is not a picture: give a path, a PIL image or "
                            "a numpy array")
-    if image.size != (width, height):
-        image = ImageOps.fit(image, (width, height), FILTER)
     return np.array(image)
 
 
-def _from_file(path: Union[str, os.PathLike]) -> Image.Image:
+def _from_file(path: Union[str, os.PathLike], height: int, width: int) -> Image.Image:
     try:
         with open(path, "rb") as file, Image.open(file) as image:
             limit = Image.MAX_IMAGE_PIXELS
             if limit is not None and image.width * image.height > limit:
                 raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels")
-            return _from_image(image)
+            return scaled(image, height, width, ours=True)
     except PictureError as error:
         raise PictureError(f"{path}: {error}") from error
     except FileNotFoundError:
@@ -109,7 +113,7 @@ def _from_file(path: Union[str, os.PathLike]) -> Image.Image:
     except IsADirectoryError:
         raise PictureError(f"{path} is a directory: give the files in it as a list") from None
     except UnidentifiedImageError:
-        raise PictureError(f"{path}: not an image, or none of a format that Pillow knows") from None
+        raise PictureError(f"{path}: not an image of a format that Pillow knows") from None
     except Image.DecompressionBombError as error:
         raise PictureError(f"{path}: too large ({error}): shrink it, or raise "
                            "PIL.Image.MAX_IMAGE_PIXELS if you trust it") from None
@@ -117,20 +121,8 @@ def _from_file(path: Union[str, os.PathLike]) -> Image.Image:
         raise PictureError(f"{path}: can't be read: {error}") from error
 
 
-def _from_image(image: Image.Image) -> Image.Image:
-    """Any PIL image as 8-bit RGB, upright."""
-    if 0 in image.size:
-        raise PictureError(f"a picture of {image.width} x {image.height} has no pixels")
-    try:
-        return _rgb(ImageOps.exif_transpose(image))
-    except PictureError:
-        raise
-    except Exception as error:  # truncated or damaged data make Pillow raise nearly anything
-        raise PictureError(f"can't be decoded (PIL mode {image.mode}): {error}") from error
-
-
 def _from_array(array: np.ndarray) -> Image.Image:
-    """An array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) as 8-bit RGB."""
+    """An array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) with 8 bits a channel."""
     grey = array.ndim == 2
     if not grey and (array.ndim != 3 or array.shape[2] not in CHANNELS):
         raise PictureError(_shape_advice(array))
@@ -139,51 +131,18 @@ def _from_array(array: np.ndarray) -> Image.Image:
     if array.dtype == np.bool_:
         levels = array.astype(np.uint8) * np.uint8(255)
     elif array.dtype.kind == "f":
-        levels = _from_unit(array)
+        levels = from_unit(array)
     elif array.dtype == np.uint8:
         levels = array
     else:
         raise PictureError(_dtype_advice(array))
     if not grey and array.shape[2] == 1:
         levels = levels[:, :, 0]
-    return _rgb(Image.fromarray(np.ascontiguousarray(levels)))
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    """8-bit RGB, transparency composited on :data:`BACKGROUND`."""
-    if image.mode.startswith("I"):  # "I" has 32 bits, but older Pillows open 16-bit PNGs as such
-        levels = np.asarray(image)
-        if levels.min() < 0 or levels.max() > MAX_LEVEL_16:
-            raise PictureError(f"PIL mode {image.mode} with values from {levels.min()} to "
-                               f"{levels.max()}: they must be 16-bit levels, 0 to {MAX_LEVEL_16}")
-        image = Image.fromarray(_from_unit(levels / MAX_LEVEL_16))
-    elif image.mode == "F":
-        image = Image.fromarray(_from_unit(np.asarray(image)))
-    elif image.mode == "LAB":
-        from PIL import ImageCms  # Image.convert learnt LAB later than Pillow 7
-        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        image = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
-    elif image.mode == "La":
-        image = image.convert("LA")  # Pillow has no direct way from premultiplied grey to RGBA
-    if image.mode.upper().endswith("A") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, BACKGROUND), image)
-    return image.convert("RGB")
-
-
-def _from_unit(values: np.ndarray) -> np.ndarray:
-    """Floats in [0, 1] as uint8 levels."""
-    low, high = values.min(), values.max()
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise PictureError("NaN or infinite values: floats must lie in [0, 1]")
-    if low < 0 or high > 1:
-        raise PictureError(f"values from {low:g} to {high:g}: floats must lie in [0, 1]; "
-                           "rescale them, or np.clip(array, 0, 1) what overshoots")
-    return np.rint(values * 255).astype(np.uint8)
+    return Image.fromarray(np.ascontiguousarray(levels))
 
 
 def _shape_advice(array: np.ndarray) -> str:
-    """What to do with an array that is no picture."""
+    """What to do with an array that is not a picture."""
     advice = "a picture is (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)"
     if array.ndim == 3 and array.shape[0] in CHANNELS:
         advice += "; with channels first, give np.moveaxis(array, 0, -1)"

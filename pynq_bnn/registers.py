@@ -1,7 +1,8 @@
 """The register file: the only place where a register is written down.
 
 The driver's names, the simulated devices, the gateware's decoder, the ``.hwh`` and the docs page
-all come from :data:`TABLE`.  ``python -m pynq_bnn.registers`` prints the docs page.
+all come from :data:`TABLE`.  ``python -m pynq_bnn.registers`` prints the docs page.  The numbers
+that driver and devices must agree on besides (base address, bursts, limits) are here too.
 
 This module imports nothing of the package, so that host-side tools and the gateware can use it.
 """
@@ -14,10 +15,13 @@ from typing import Dict, Iterator, List, Tuple
 READ_ONLY, READ_WRITE, WRITE_ONLY = "read-only", "read-write", "write-only"
 
 MAGIC = int.from_bytes(b"BNN1", "little")
-VERSION_MAJOR, VERSION_MINOR = 1, 0
+VERSION_MAJOR, VERSION_MINOR = 1, 1
 """Interface version: a driver refuses another major, and a minor older than its own."""
 
+BASE_ADDRESS = 0x43C0_0000
+"""Where the processor sees the registers: where Vivado puts the first IP on M_AXI_GP0."""
 WINDOW_BYTES = 0x1000
+"""The address space that the registers have, the table's holes included."""
 VLNV = "pynq-bnn:accelerator:bnn:1.0"
 """Vendor, library, name, version under which PYNQ finds the driver."""
 
@@ -87,7 +91,7 @@ ERROR_MEANINGS: Dict[int, str] = {
     ERROR_SHAPE: "a shape, channel count, padding or batch outside the limits",
     ERROR_SIZE: "more bytes than the buffer holds, or a batch of maps larger than a feature-map "
                 "buffer",
-    ERROR_ADDRESS: "a DRAM address or byte count that is no multiple of 128, or a count of 0",
+    ERROR_ADDRESS: "a DRAM address or byte count that is not a multiple of 128, or a count of 0",
     ERROR_READ: "the memory answered a read with an error (AXI SLVERR or DECERR)",
     ERROR_WRITE: "the memory answered a write with an error (AXI SLVERR or DECERR)",
     ERROR_UNDERRUN: "the parameters ended before the stage had all it needs",
@@ -97,8 +101,28 @@ ERROR_MEANINGS: Dict[int, str] = {
     ERROR_BUSY: "a stage or a program was started while one was running",
 }
 
+NO_STEP = 0xFFFF
+"""ERROR.STEP of what no program step started."""
 LOG_ENTRIES = 32
 PROGRAM_STEPS_MAX = 256
+
+# What every device keeps to (docs/contract.md): DMA, and the limits of a stage.
+WORD_BYTES = 8
+"""What a memory port moves in a cycle; a program step is one word."""
+BURST_WORDS = 16
+BURST_BYTES = BURST_WORDS * WORD_BYTES
+"""All DMA is whole bursts at multiples of their size, the longest that AXI3 has (UG585); so none
+crosses 4 KiB."""
+STORE_BYTES_MAX = 0xFFFF * BURST_BYTES
+"""The most that a STORE moves: it counts its bursts with 16 bits."""
+CHANNEL_STEP = 64
+"""Channels and FC outputs come in multiples of this."""
+MAX_SIDE = 32
+MAX_CHANNELS = 512
+MAX_FC_INPUTS = 8192
+MAX_CLASSES = 64
+PICTURE_BYTES = 4 * MAX_SIDE * MAX_SIDE
+"""The input buffer's room for each picture of the largest batch: 4 bytes a pixel."""
 
 
 def _build() -> Tuple[Register, ...]:
@@ -139,12 +163,14 @@ def _build() -> Tuple[Register, ...]:
             field("BUSY", 0, 1, "a stage or a program is running"),
             field("DONE", 1, 1, "the last stage or program ended without error"),
             field("ERROR", 2, 1, "stopped by an error: see ERROR; cleared by CONTROL.RESET"),
-            field("LOADING", 3, 1, "parameters are still on their way or wait to be used"))),
+            field("LOADING", 3, 1, "parameters are still on their way or wait to be used"),
+            field("DRAINING", 4, 1, "after a reset: memory still owes bursts that were asked for "
+                                    "before it; what is started waits for them"))),
         Register("ERROR", 0x048, ro, 0, "the first error since the last reset", (
             field("CODE", 0, 8, "what went wrong", ERRORS),
             field("STAGE", 8, 8, "STAGE.KIND at fault; 0: none (the sequencer itself)"),
             field("STEP", 16, 16, "program step, from 0, that started the failing stage or was "
-                                  "refused; 0xFFFF: not in a program"))),
+                                  f"refused; 0x{NO_STEP:X}: not in a program"))),
         Register("ERROR_ADDRESS", 0x04C, ro, 0, "the DRAM address at fault (READ, WRITE: start of "
                  "the failing burst; ADDRESS: as written), the register offset (PROGRAM), else 0"),
         Register("PROGRAM_ADDRESS", 0x050, rw, 0, "DRAM address of the program, a multiple of 128"),

@@ -1,6 +1,6 @@
 """What a classification gives back: a :class:`Result` for a picture, :class:`Results` for several.
 
-A score is k · s + h of the last layer.  Larger is likelier, but it is no probability, and scores
+A score is k · s + h of the last layer.  Larger is likelier, but it is not a probability, and scores
 of different networks don't compare.
 """
 
@@ -12,11 +12,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple, Union, overload
 
 import numpy as np
 from PIL import Image
 
+from host_ref.errors import printable
 from pynq_bnn.timing import Timing
 
 if TYPE_CHECKING:
@@ -40,11 +41,15 @@ class Result:
     scores : float32 (classes,)
         Kept read-only, as are the other arrays.
     sums : int (classes,)
-        The last layer's sums as the device gave them (int16 there, int32 here).
+        The last layer's sums as the device gave them: int16.
     picture : uint8 (H, W, 3)
         What the network saw: the picture after cropping and resizing.
     timing : Timing
-        Of the whole batch in which this picture went through the device.
+        Of the whole call that classified this picture.
+
+    Notes
+    -----
+    There is no score of certainty here: see the module's docstring.
     """
 
     classes: Tuple[str, ...]
@@ -54,13 +59,37 @@ class Result:
     timing: Timing
 
     def __post_init__(self) -> None:
-        for name, dtype in (("scores", np.float32), ("sums", np.int32), ("picture", np.uint8)):
-            array = np.array(getattr(self, name), dtype)
+        for name, dtype in (("scores", np.float32), ("sums", np.int16), ("picture", np.uint8)):
+            array = np.array(getattr(self, name), dtype)  # the user's own, whatever happens to ours
             array.setflags(write=False)
             object.__setattr__(self, name, array)
         if not (len(self.classes),) == self.scores.shape == self.sums.shape:
             raise ValueError(f"{len(self.classes)} classes, scores of shape {self.scores.shape} "
                              f"and sums of shape {self.sums.shape}: one of each for every class")
+
+    @classmethod
+    def _owning(cls, classes: Tuple[str, ...], scores: np.ndarray, sums: np.ndarray,
+                picture: np.ndarray, timing: Callable[[], Timing]) -> Result:
+        """A result that takes these read-only arrays as they are, and asks for its timing late."""
+        result = object.__new__(cls)
+        vars(result).update(classes=classes, scores=scores, sums=sums, picture=picture,
+                            _make_timing=timing)
+        return result
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "timing" and "_make_timing" in vars(self):
+            vars(self)["timing"] = vars(self).pop("_make_timing")()
+            return self.timing
+        raise AttributeError(f"Result has no attribute {name!r}")
+
+    def __getstate__(self) -> Dict[str, Any]:
+        return {"timing": self.timing, **{name: value for name, value in vars(self).items()
+                                          if name != "_make_timing"}}
+
+    def __setstate__(self, state: Dict[str, Any]) -> None:
+        vars(self).update(state)
+        for name in ("scores", "sums", "picture"):
+            state[name].setflags(write=False)
 
     @property
     def index(self) -> int:
@@ -87,8 +116,8 @@ class Result:
 
     def __repr__(self) -> str:
         (label, score), *others = self.top(2)
-        following = "".join(f"; next {other} {value:.2f}" for other, value in others)
-        return f"<Result {label} (score {score:.2f}{following}) on {self.timing.device}>"
+        following = "".join(f"; next {printable(other)} {value:.2f}" for other, value in others)
+        return f"<Result {printable(label)} (score {score:.2f}{following}) on {self.timing.device}>"
 
     def _repr_html_(self) -> str:
         """The picture beside its bars, for a notebook; needs nothing but Pillow."""
@@ -117,7 +146,8 @@ class Result:
         """
         if ax is not None:
             self._draw_bars(ax)
-            return ax.figure
+            drawn: Any = ax.figure
+            return drawn
         from matplotlib.figure import Figure
         figure = Figure(figsize=(7.2, 3.3), facecolor="white")
         left, right = figure.subplots(1, 2, gridspec_kw={"width_ratios": (1, 1.35)})
@@ -162,40 +192,76 @@ class Result:
 
 
 class Results(Sequence):
-    """The answers for several pictures, in the order in which they were given."""
+    """The answers for several pictures, in the order in which they were given.
 
-    def __init__(self, results: Iterable[Result]) -> None:
-        self._results = list(results)
+    Parameters
+    ----------
+    classes : tuple of str
+    scores : float32 (N, classes)
+    sums : int (N, classes)
+    pictures : uint8 (N, H, W, 3)
+        What the network saw.
+    timing : Timing
+        Of the call that classified them all.
+
+    Notes
+    -----
+    The arrays are kept as they are, read-only, and a :class:`Result` is made when it is looked at:
+    for thousands of pictures that would cost more than the accelerator does.
+    """
+
+    def __init__(self, classes: Tuple[str, ...], scores: np.ndarray, sums: np.ndarray,
+                 pictures: np.ndarray, timing: Timing) -> None:
+        if not len(scores) == len(sums) == len(pictures):
+            raise ValueError(f"{len(pictures)} pictures, {len(scores)} scores and {len(sums)} "
+                             "sums: one of each for every picture")
+        for array in (scores, sums, pictures):
+            array.setflags(write=False)
+        self.classes, self.timing = classes, timing
+        self.scores, self.sums, self.pictures = scores, sums, pictures
 
     def __len__(self) -> int:
-        return len(self._results)
+        return len(self.scores)
+
+    @overload
+    def __getitem__(self, index: int) -> Result: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Results: ...
 
     def __getitem__(self, index: Union[int, slice]) -> Union[Result, Results]:
+        parts = self.scores[index], self.sums[index], self.pictures[index], self.timing
         if isinstance(index, slice):
-            return Results(self._results[index])
-        return self._results[index]
+            return Results(self.classes, *parts)
+        return Result(self.classes, *parts)
+
+    @property
+    def indices(self) -> np.ndarray:
+        """The class of every picture, int (N,): of equal scores the first."""
+        return self.scores.argmax(axis=1)
 
     @property
     def labels(self) -> List[str]:
         """The label of every picture."""
-        return [result.label for result in self._results]
+        return [self.classes[index] for index in self.indices]
 
     @property
-    def indices(self) -> np.ndarray:
-        """The class of every picture, int (N,)."""
-        return np.array([result.index for result in self._results], int)
+    def images_per_s(self) -> Optional[float]:
+        """Pictures a second of wall clock in Python, over the whole call."""
+        return self.timing.images_per_s
 
-    @property
-    def scores(self) -> np.ndarray:
-        """float32 (N, classes)."""
-        return np.array([result.scores for result in self._results], np.float32)
+    def to_dict(self) -> Dict[str, Any]:
+        """Everything but the pictures, for JSON."""
+        return {"labels": self.labels, "indices": self.indices.tolist(),
+                "classes": list(self.classes), "scores": self.scores.tolist(),
+                "sums": self.sums.tolist(), "timing": self.timing.to_dict()}
 
     def __repr__(self) -> str:
-        if not self._results:
+        if not len(self):
             return "<Results of no pictures>"
         noun = "picture" if len(self) == 1 else "pictures"
-        labels = ", ".join(self.labels[:5]) + (", ..." if len(self) > 5 else "")
-        return f"<Results {labels} ({len(self)} {noun}) on {self[0].timing.device}>"
+        labels = ", ".join(map(printable, self[:5].labels)) + (", ..." if len(self) > 5 else "")
+        return f"<Results {labels} ({len(self)} {noun}) on {self.timing.device}>"
 
     def _repr_html_(self) -> str:
         """A grid of the pictures, each with its label and score, for a notebook."""
@@ -203,7 +269,7 @@ class Results(Sequence):
             f'<div style="display:inline-block;width:96px;margin:4px;text-align:center;'
             f'vertical-align:top">{_html_image(result.picture, 80)}<br>{escape(result.label)} '
             f'<span style="color:{MUTED}">{result.scores[result.index]:.2f}</span></div>'
-            for result in self._results[:THUMBNAILS_SHOWN])
+            for result in self[:THUMBNAILS_SHOWN])
         left_out = len(self) - THUMBNAILS_SHOWN
         more = _html_note(f"{left_out} more pictures not shown") if left_out > 0 else ""
         return f"<div>{cells}{more}</div>"

@@ -13,11 +13,12 @@ _WALL_CLOCK = {
     RTL: "wall clock in Python of the RTL simulation, which says nothing about the board's speed",
     BOARD: "wall clock in Python on the board's CPU",
 }
+_PARTS = ("prepare_s", "copy_s", "run_s", "read_s")
 
 
 @dataclass(frozen=True, repr=False)
 class Timing:
-    """The times of one run of the device, which is one batch of pictures.
+    """The times of one call, for all of its pictures together.
 
     Nothing is estimated here: what was not measured is None.
 
@@ -25,18 +26,24 @@ class Timing:
     ----------
     device : {"model", "rtl", "board"}
     batch : int
-        Pictures that went through the device together; every time is for all of them.
-    prepare_s, copy_s, run_s, read_s, total_s : float, optional
-        Wall clock in Python, in seconds: pictures to words; words into the device's memory; start
-        register written to done seen; sums to scores; all of it.
+        Most pictures that went through the device together.
+    prepare_s, copy_s, run_s, read_s : float, optional
+        Wall clock in Python, in seconds: decoding and scaling; pictures to words in the device's
+        memory; start register written to done seen, without what was prepared meanwhile; sums to
+        scores.
+    total_s : float, optional
+        Wall clock of the whole call, from its first line to its last: what the four parts leave is
+        :attr:`other_s`.
     cycles : int, optional
-        Gateware cycles of the run with its DMA, as the device counted them.
+        Gateware cycles of the runs with their DMA, as the device counted them.
     clock_mhz : float, optional
         The board's running clock; in the RTL simulation the clock that the figure assumes.
     build : str, optional
         Hash of the gateware's source.
     parameters : str, optional
         Checksum of the parameter file.
+    pictures : int, optional
+        How many in all; one batch without.
     """
 
     device: str
@@ -50,36 +57,64 @@ class Timing:
     clock_mhz: Optional[float] = None
     build: Optional[str] = None
     parameters: Optional[str] = None
+    pictures: Optional[int] = None
 
     def __post_init__(self) -> None:
         if self.device not in _WALL_CLOCK:
-            raise ValueError(f"device {self.device!r} is none of {', '.join(_WALL_CLOCK)}")
+            raise ValueError(f"device {self.device!r} is not one of {', '.join(_WALL_CLOCK)}")
         if self.batch < 1:
             raise ValueError(f"a batch of {self.batch}: at least 1 picture")
 
     @property
+    def count(self) -> int:
+        """How many pictures."""
+        return self.batch if self.pictures is None else self.pictures
+
+    @property
+    def other_s(self) -> Optional[float]:
+        """What is in `total_s` and in none of its parts: Python between them."""
+        parts = [getattr(self, name) for name in _PARTS]
+        if self.total_s is None or None in parts:
+            return None
+        return self.total_s - sum(parts)
+
+    @property
+    def images_per_s(self) -> Optional[float]:
+        """Pictures a second of wall clock."""
+        return self.count / self.total_s if self.total_s else None
+
+    @property
     def device_ms(self) -> Optional[float]:
-        """Device time with DMA for the batch, cycles / clock, in ms; on "rtl" it is predicted."""
+        """Device time with DMA for all pictures, cycles / clock, in ms; "rtl": predicted."""
         if self.cycles is None or not self.clock_mhz:
             return None
         return self.cycles / (self.clock_mhz * 1e3)
 
     def to_dict(self) -> Dict[str, Any]:
         """All of it for JSON."""
-        return {**asdict(self), "device_ms": self.device_ms}
+        return {**asdict(self), "pictures": self.count, "other_s": self.other_s,
+                "images_per_s": self.images_per_s, "device_ms": self.device_ms}
+
+    @property
+    def _what(self) -> str:
+        noun = "picture" if self.count == 1 else "pictures"
+        if self.count == self.batch:
+            return f"a batch of {self.batch} {noun}"
+        return f"{self.count} {noun} in batches of {self.batch}"
 
     def describe(self) -> str:
         """Every number with what it is and where it comes from, in a few lines for a person."""
-        noun = "picture" if self.batch == 1 else "pictures"
-        lines = [f"a batch of {self.batch} {noun} on device {self.device}",
-                 f"  {_WALL_CLOCK[self.device]}:"]
+        lines = [f"{self._what} on device {self.device}", f"  {_WALL_CLOCK[self.device]}:"]
         for label, seconds, meaning in (
-                ("prepare", self.prepare_s, "pictures to words"),
-                ("copy", self.copy_s, "words into the device's memory"),
+                ("prepare", self.prepare_s, "decoding and scaling"),
+                ("copy", self.copy_s, "pictures to words in the device's memory"),
                 ("run", self.run_s, "start register to seen done"),
                 ("read", self.read_s, "sums to scores"),
-                ("total", self.total_s, "all of it")):
+                ("other", self.other_s, "Python between these"),
+                ("total", self.total_s, "the whole call")):
             lines.append(f"    {label:8}{_ms(seconds):>14}  {meaning}")
+        if self.count > 1 and self.images_per_s:
+            lines.append(f"    {'rate':8}{self.images_per_s:>12,.1f}/s  pictures")
         lines.append("  on the device:")
         lines.append(f"    {'run':8}{_value_ms(self.device_ms):>14}  {self._device_meaning()}")
         build = "none, a model" if self.device == MODEL else self.build or "unknown"
@@ -90,10 +125,10 @@ class Timing:
         """What stands behind :attr:`device_ms`."""
         if self.cycles is None:
             return "this device counts no cycles"
-        if not self.clock_mhz:
+        if self.device_ms is None:
             return f"{self.cycles:,} cycles, clock unknown"
         source = "predicted from simulated" if self.device == RTL else "counted by the device:"
-        each = f", {_value_ms(self.device_ms / self.batch)} a picture" if self.batch > 1 else ""
+        each = f", {_value_ms(self.device_ms / self.count)} a picture" if self.count > 1 else ""
         return f"{source} {self.cycles:,} cycles at {self.clock_mhz:g} MHz, with DMA{each}"
 
     def __str__(self) -> str:
@@ -102,7 +137,7 @@ class Timing:
             predicted = "predicted " if self.device == RTL else ""
             parts.insert(0, f"{predicted}device time {_value_ms(self.device_ms)} at "
                             f"{self.clock_mhz:g} MHz")
-        return f"{self.device}, batch of {self.batch}: {', '.join(parts)}"
+        return f"{self.device}, {self._what}: {', '.join(parts)}"
 
     def __repr__(self) -> str:
         return f"<Timing {self}>"

@@ -15,9 +15,10 @@ from host_ref.cifar10 import CLASSES
 from host_ref.integer import IntegerModel, known_answer
 from host_ref.parameters import VALUES, Parameters, save
 from host_ref.random_networks import random_parameters
-from pynq_bnn import Accelerator, Classifier, library, packing
-from pynq_bnn.devices.dram import Dram
+from pynq_bnn import Accelerator, Classifier, networks
 from pynq_bnn.devices.model import ModelDevice
+from pynq_bnn.devices.simulated.dram import Dram
+from pynq_bnn.driver import packing
 
 SMALL = net.Network.from_description({"height": 8, "width": 10, "layers": [
     {"name": "conv1", "kind": net.FP_CONV, "outputs": 64, "padding": net.ZERO, "pool": False},
@@ -142,7 +143,7 @@ def weights(cifar_sized, tmp_path, monkeypatch):
     folder = tmp_path / "weights"
     folder.mkdir()
     save(folder / "cifar10.npz", cifar_sized)
-    monkeypatch.setattr(library, "FOLDER", folder)
+    monkeypatch.setattr(networks, "FOLDER", folder)
     return folder
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Optional, Tuple, Union
 
+from pynq_bnn.devices.turn import Turn
 from pynq_bnn.errors import UnknownDeviceError
 
 DEVICES = ("model", "rtl", "board")
@@ -22,11 +23,23 @@ class Device:
         The register window, as `pynq.MMIO`: ``read(offset) -> int``, ``write(offset, int)``.
     clock_mhz : float or None
         The accelerator's clock as it really runs; None where no clock is known.
+    turn : Turn
+        Shared by all that use this accelerator.
+    presence : callable
+        ``presence() -> bool``: False once something else is at the accelerator's address, so that
+        its registers are gone.  It holds no reference to the device.
     """
 
     name: str
     mmio: Any
     clock_mhz: Optional[float] = None
+    turn: Turn
+    presence: Callable[[], bool] = staticmethod(lambda: True)
+
+    def __new__(cls, *_: Any, **__: Any) -> Device:
+        device = super().__new__(cls)
+        device.turn = Turn()
+        return device
 
     def allocate(self, shape: Union[int, Tuple[int, ...]], dtype: Any) -> Any:
         """Contiguous memory as an array, as `pynq.allocate`.
@@ -43,6 +56,18 @@ class Device:
             Says what was asked and how much is free.
         """
         raise NotImplementedError
+
+    def require_ready(self) -> None:
+        """Raise an error if this is no longer the accelerator that was opened; before each use."""
+
+    @property
+    def ours(self) -> bool:
+        """False in a process that only inherited the device: it must leave the device alone."""
+        return True
+
+    def hint(self) -> str:
+        """What else a message about wrong data should say; may be empty."""
+        return ""
 
     def free_bytes(self) -> Optional[int]:
         """Bytes of contiguous memory that are free; None where nobody knows."""
@@ -90,8 +115,26 @@ def open_device(name: Optional[str] = None) -> Device:
         return RtlDevice()
     # a device is imported when it is opened, so that importing the package stays light
     if name != "model":
-        from pynq_bnn.devices import board
-        if name == "board" or board.running_on_board():
-            return board.BoardDevice()
+        from pynq_bnn.devices.board.identity import running_on_board
+        if name == "board" or running_on_board():
+            from pynq_bnn.devices.board import open_board
+            return open_board()
     from pynq_bnn.devices.model import ModelDevice
     return ModelDevice()
+
+
+def as_device(thing: Any) -> Device:
+    """The device that `thing` is or has: a Device, a BnnOverlay, or its accelerator.
+
+    Raises
+    ------
+    TypeError
+        Of anything else; it lists what is accepted.
+    """
+    if isinstance(thing, Device):
+        return thing
+    if callable(getattr(thing, "as_device", None)):
+        return thing.as_device()
+    raise TypeError(
+        f"{type(thing).__name__} is not a device: give one of {', '.join(map(repr, DEVICES))}, a "
+        "BnnOverlay or its accelerator (overlay.bnn), a Device, or None for the default")

@@ -12,8 +12,8 @@ from typing import Any, Dict, Optional, Tuple, Union
 
 from pynq_bnn import registers
 from pynq_bnn.devices import Device
-from pynq_bnn.devices.buffer import Buffer
-from pynq_bnn.devices.dram import Dram
+from pynq_bnn.devices.simulated.buffer import Buffer
+from pynq_bnn.devices.simulated.dram import Dram
 from pynq_bnn.errors import DeviceError
 
 LATENCY = 40
@@ -32,6 +32,9 @@ class RtlDevice(Device):
         The small configuration of quick tests instead of the full one.
     latency, bytes_per_cycle : int
         The memory: cycles before a burst is answered; bytes that all ports together move in one.
+    irregular : int, optional
+        Seed of a memory whose ports behave as real ones may: gaps between beats, long lows of every
+        READY, late write responses, refresh pauses (overlays/simulation/harness.cpp says how long).
 
     Raises
     ------
@@ -42,14 +45,11 @@ class RtlDevice(Device):
     name = "rtl"
 
     def __init__(self, small: bool = False, latency: int = LATENCY,
-                 bytes_per_cycle: int = BYTES_PER_CYCLE) -> None:
+                 bytes_per_cycle: int = BYTES_PER_CYCLE, irregular: Optional[int] = None) -> None:
         try:
-            simulation = importlib.import_module("overlays.simulation.library")
-            config = importlib.import_module("overlays.gateware.config")
-            self.config = config.SMALL if small else config.FULL
-            self._library = simulation.library(self.config)
+            self._library = self._simulation(small)
         except ImportError as error:
-            raise DeviceError(f"the RTL device needs {error.name}: "
+            raise DeviceError(f"the {self.name} device needs {error.name}: "
                               "pip install '.[rtl]' in the project's folder") from error
         except RuntimeError as error:
             raise DeviceError(str(error)) from error
@@ -58,7 +58,17 @@ class RtlDevice(Device):
         data = self.dram.memory.ctypes.data_as(ctypes.c_void_p)
         self._handle: Optional[int] = self._library.bnn_create(
             data, self.dram.size_bytes, self.dram.base, latency, bytes_per_cycle)
+        if irregular is not None:
+            self._library.bnn_irregular(self._handle, irregular)
+        self.irregular = irregular
         self.mmio = RtlMmio(self._library, self._handle)
+
+    def _simulation(self, small: bool) -> Any:
+        """The library of what is simulated, with the harness's functions."""
+        simulation = importlib.import_module("overlays.simulation.library")
+        config = importlib.import_module("overlays.gateware.config")
+        self.config = config.SMALL if small else config.FULL
+        return simulation.library(self.config)
 
     def allocate(self, shape: Union[int, Tuple[int, ...]], dtype: Any) -> Buffer:
         return Buffer(self.dram, shape, dtype)
@@ -74,6 +84,7 @@ class RtlDevice(Device):
             "lanes": self.config.lanes,
             "memory_latency_cycles": self.latency,
             "memory_bytes_per_cycle": self.bytes_per_cycle,
+            "memory_irregular": self.irregular,
             "cycles_simulated": self.cycles,
         }
 
@@ -102,6 +113,22 @@ class RtlDevice(Device):
         """Mend the memory."""
         self._library.bnn_clear_faults(self._handle)
 
+    def leave_stale(self, beats: int, responses: int) -> None:
+        """Leave what somebody else asked for: beats in each read port, write responses."""
+        self._library.bnn_stale(self._handle, beats, responses)
+
+    def silence(self, silent: bool = True) -> None:
+        """Let the memory answer nothing any more, or all that it owes."""
+        self._library.bnn_silence(self._handle, silent)
+
+    def reset_fabric(self, cycles: int = 8) -> None:
+        """FCLK_RESET0_N: the accelerator begins anew, the memory's ports know nothing of it."""
+        self._library.bnn_reset(self._handle, cycles)
+
+    def let_pass(self, cycles: int) -> None:
+        """Let so many cycles pass, whatever the accelerator does."""
+        self._library.bnn_pass(self._handle, cycles)
+
     def run(self, cycles: int) -> int:
         """Let at most so many cycles pass, fewer if the accelerator gets idle; how many did."""
         return int(self._library.bnn_run(self._handle, cycles))
@@ -119,8 +146,6 @@ class RtlMmio:
     A broken AXI rule, seen by the harness in any cycle so far, is an error at the next access.
     """
 
-    BASE = 0x43C0_0000
-
     def __init__(self, library: ctypes.CDLL, handle: int) -> None:
         self._library: Any = library
         self._handle: Optional[int] = handle
@@ -137,13 +162,15 @@ class RtlMmio:
         if offset == registers.offset("STATUS"):
             self._library.bnn_run(handle, CYCLES_BETWEEN_POLLS)
         value = ctypes.c_uint32()
-        self._judge(self._library.bnn_read(handle, self.BASE + offset, ctypes.byref(value)), offset)
+        self._judge(self._library.bnn_read(handle, registers.BASE_ADDRESS + offset,
+                                           ctypes.byref(value)), offset)
         return value.value
 
     def write(self, offset: int, value: int) -> None:
         """Write a register."""
         self.writes += 1
-        self._judge(self._library.bnn_write(self._open(), self.BASE + offset, value), offset)
+        self._judge(self._library.bnn_write(self._open(), registers.BASE_ADDRESS + offset,
+                                            value), offset)
 
     def _open(self) -> int:
         if self._handle is None:
@@ -157,7 +184,8 @@ class RtlMmio:
         if response < 0:
             raise DeviceError(f"no answer to an access to register offset 0x{offset:03X}")
         if response:
-            raise DeviceError(f"bus fault: there is no register at offset 0x{offset:03X}")
+            raise DeviceError(f"bus fault: register offset 0x{offset:03X} is outside the window or "
+                              "not a multiple of 4")
 
     def close(self) -> None:
         """Forget the simulation."""

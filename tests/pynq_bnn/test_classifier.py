@@ -1,4 +1,8 @@
+import gc
 import json
+import pickle
+import time
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -11,8 +15,12 @@ from host_ref.parameters import save
 from host_ref.random_networks import random_parameters
 from pynq_bnn import Classifier
 from pynq_bnn import classifier as classifier_module
-from pynq_bnn.devices.dram import Dram
 from pynq_bnn.devices.model import ModelDevice
+from pynq_bnn.devices.simulated.dram import Dram
+from pynq_bnn.driver import accelerator as accelerator_module
+from pynq_bnn.driver import run as run_module
+from pynq_bnn.driver.control import Control
+from pynq_bnn.driver.memory import DeviceMemory
 from pynq_bnn.errors import (
     ClosedError,
     DeviceError,
@@ -50,8 +58,9 @@ def test_a_batch_keeps_its_order(classifier, model, pictures, count):
     assert isinstance(results, Results)
     assert np.array_equal(results.indices, model.classify(pictures[:count]))
     assert np.array_equal(results.scores, model.scores(model.sums(pictures[:count])))
-    assert [result.timing.batch for result in results] == {
-        1: [1], 2: [2, 2], 4: [4] * 4, 5: [4] * 4 + [1], 9: [4] * 8 + [1]}[count]
+    assert np.array_equal(results.pictures, pictures[:count])
+    assert (results.timing.count, results.timing.batch) == (count, min(count, 4))
+    assert results[0].timing is results.timing
 
 
 def test_a_batch_is_what_the_feature_map_buffers_hold(parameters, model, pictures):
@@ -63,7 +72,7 @@ def test_a_batch_is_what_the_feature_map_buffers_hold(parameters, model, picture
         assert classifier.check(pictures[:3]).passed
         assert classifier.selftest().passed
     assert np.array_equal(results.indices, model.classify(pictures[:5]))
-    assert [result.timing.batch for result in results] == [2, 2, 2, 2, 1]
+    assert (results.timing.count, results.timing.batch) == (5, 2)
 
 
 def test_a_list_of_all_kinds_of_pictures(classifier, model, pictures, tmp_path):
@@ -114,9 +123,134 @@ def test_timing_says_where_it_comes_from(parameters, pictures):
     assert (timing.device, timing.batch, timing.build) == ("model", 3, "0000beef")
     assert timing.parameters == parameters.checksum
     assert (timing.cycles, timing.clock_mhz, timing.device_ms) == (None, None, None)
-    parts = (timing.prepare_s, timing.copy_s, timing.run_s, timing.read_s)
-    assert all(part >= 0 for part in parts)
-    assert timing.total_s == pytest.approx(sum(parts))
+    for part in (timing.prepare_s, timing.copy_s, timing.run_s, timing.read_s, timing.other_s):
+        assert part > 0
+
+
+class Clock:
+    """Stands in for the module `time`: only what says so takes time."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def perf_counter(self):
+        return self.now
+
+    def slow(self, seconds, function):
+        def slower(*arguments):
+            self.now += seconds
+            return function(*arguments)
+
+        return slower
+
+
+@pytest.mark.parametrize("count", [None, 4, 9])
+def test_the_total_is_the_whole_call_and_each_part_its_own(classifier, pictures, monkeypatch,
+                                                           count):
+    clock = Clock()
+    for module in (classifier_module, accelerator_module, run_module):
+        monkeypatch.setattr(module, "time", clock, raising=True)
+    clock.monotonic = time.monotonic
+    monkeypatch.setattr(classifier_module, "to_pictures",
+                        clock.slow(1.0, classifier_module.to_pictures))
+    monkeypatch.setattr(DeviceMemory, "write_pictures", clock.slow(
+        10.0, DeviceMemory.write_pictures))
+    monkeypatch.setattr(Control, "wait", clock.slow(100.0, Control.wait))
+    monkeypatch.setattr(DeviceMemory, "read_sums", clock.slow(1000.0, DeviceMemory.read_sums))
+    monkeypatch.setattr(classifier, "_score", clock.slow(10000.0, classifier._score))
+    monkeypatch.setattr(classifier, "_require_open", clock.slow(
+        100000.0, classifier._require_open))
+    timing = classifier.classify(pictures[0] if count is None else pictures[:count]).timing
+    runs = 3 if count == 9 else 1
+    assert timing.prepare_s == pytest.approx(runs)
+    assert timing.copy_s == pytest.approx(10 * runs)
+    assert timing.run_s == pytest.approx(100 * runs)
+    assert timing.read_s == pytest.approx(1000 * runs + 10000)
+    assert timing.other_s == pytest.approx(100000), "found in no part"
+    assert timing.total_s == pytest.approx(clock.now)
+
+
+# Streams.
+
+def test_a_stream_gives_every_picture_in_order(classifier, model, pictures):
+    expected = model.sums(pictures)
+    for source in (pictures, list(pictures), iter(list(pictures)), (p for p in pictures),
+                   np.concatenate([pictures])):
+        got = list(classifier.stream(source))
+        assert np.array_equal([each.sums for each in got], expected)
+        assert np.array_equal([each.picture for each in got], pictures)
+    assert list(classifier.stream([])) == []
+    (only,) = classifier.stream(pictures[0])
+    assert np.array_equal(only.sums, expected[0])
+
+
+def test_a_stream_prepares_the_next_batch_while_the_device_works(parameters, device, pictures,
+                                                                 monkeypatch):
+    events = []
+
+    def noted(name, function):
+        def noting(*arguments, **options):
+            events.append(name)
+            return function(*arguments, **options)
+
+        return noting
+
+    with Classifier(parameters, device) as classifier:
+        for owner, name in ((DeviceMemory, "write_pictures"), (Control, "start_program"),
+                            (Control, "wait"), (DeviceMemory, "read_sums")):
+            monkeypatch.setattr(owner, name, noted(name, getattr(owner, name)))
+        list(classifier.stream(pictures))
+    first, later, end = (["write_pictures", "start_program"],
+                         ["write_pictures", "wait", "start_program", "read_sums"],
+                         ["wait", "read_sums"])
+    assert events == first + later + later + end
+
+
+def test_a_stream_takes_no_more_than_it_needs_and_may_be_left(classifier, device, model, pictures):
+    taken = []
+
+    def endless():
+        while True:
+            taken.append(len(taken) % 9)
+            yield pictures[taken[-1]]
+
+    stream = classifier.stream(endless())
+    expected = model.sums(pictures)
+    for number in range(100):
+        assert np.array_equal(next(stream).sums, expected[number % 9])
+        assert len(taken) <= number + 1 + 2 * classifier.batch
+        if number % 10 == 0:  # others may use the device meanwhile
+            assert np.array_equal(classifier.classify(pictures[3]).sums, expected[3])
+    stream.close()
+    assert np.array_equal(classifier.classify(pictures).indices, model.classify(pictures))
+
+
+def test_a_bad_picture_in_a_stream_is_named_by_its_place(classifier, model, pictures):
+    source = [*pictures[:6], "no such file.png"]
+    stream = classifier.stream(source)
+    with pytest.raises(PictureError, match=r"picture \[6\].*no such file"):
+        list(stream)
+    with pytest.raises(PictureError, match=r"picture \[6\]"):
+        classifier.classify(source)
+    assert np.array_equal(classifier.classify(pictures).indices, model.classify(pictures))
+
+
+def test_streams_beside_each_other(classifier, model, pictures):
+    expected = model.sums(pictures)
+    both = zip(classifier.stream(pictures), classifier.stream(pictures[::-1]))
+    for number, (one, other) in enumerate(both):
+        assert np.array_equal(one.sums, expected[number])
+        assert np.array_equal(other.sums, expected[8 - number])
+
+
+def test_a_stream_of_a_closed_classifier(classifier, pictures):
+    stream = classifier.stream(pictures)
+    next(stream)
+    classifier.close()
+    with pytest.raises(ClosedError):
+        list(stream)
+    with pytest.raises(ClosedError):
+        classifier.stream(pictures)
 
 
 def test_results_are_plain_arrays_that_outlive_the_classifier(parameters, pictures, model):
@@ -135,7 +269,7 @@ def test_results_are_plain_arrays_that_outlive_the_classifier(parameters, pictur
 
 def test_info_holds_what_a_report_needs(classifier, parameters):
     info = json.loads(json.dumps(classifier.info()))
-    assert info["interface"] == "1.0"
+    assert info["interface"] == "1.1"
     assert info["device"]["device"] == "model"
     assert info["capabilities"]["batch"] == info["batch"] == 4
     assert info["network"]["checksum"] == parameters.checksum
@@ -155,7 +289,33 @@ def test_check_and_selftest(classifier, pictures):
     assert classifier.selftest().passed
 
 
+def test_a_model_has_no_profile(classifier, pictures):
+    with pytest.raises(DeviceError, match='counts no cycles.*"rtl"'):
+        classifier.profile(pictures[0])
+
+
 # Opening and closing.
+
+@pytest.mark.parametrize("bad", [7, np.zeros(3), object(), ["model"], b"model"])
+def test_what_is_no_device_is_told_what_would_be(parameters, bad):
+    with pytest.raises(TypeError, match="not a device: give one of 'model', 'rtl', 'board', a "
+                                        "BnnOverlay"):
+        Classifier(parameters, bad)
+
+
+def test_a_classifier_is_not_pickled_or_copied(classifier):
+    for copy in (pickle.dumps, deepcopy):
+        with pytest.raises(TypeError, match="give a worker process the parameter file's name"):
+            copy(classifier)
+
+
+def test_a_classifier_that_is_dropped_gives_its_memory_back(parameters, device, pictures):
+    classifier = Classifier(parameters, device)
+    classifier.classify(pictures)
+    del classifier
+    gc.collect()
+    assert device.free_bytes() == device.dram.size_bytes
+
 
 def test_closed(parameters, device, pictures):
     classifier = Classifier(parameters, device)
@@ -194,7 +354,7 @@ def test_a_parameter_file_and_a_device_by_name(parameters, pictures, model, tmp_
 
 @pytest.mark.parametrize("broken,error,complaint", [
     (lambda: Watched(overrides={"MAGIC": 1}), IdentificationError, "MAGIC"),
-    (lambda: Watched(overrides={"VERSION": 2 << 16}), IdentificationError, r"2\.0.*1\.0"),
+    (lambda: Watched(overrides={"VERSION": 2 << 16}), IdentificationError, r"2\.0.*1\.1"),
     (lambda: Watched(overrides={"CAP_FMAP_ROWS": 18}), NetworkError, "'conv1'.*at most 18"),
     (lambda: Watched(dram=Dram(3 * 4096)), MemoryExhausted, r"asked for, \d+ of 12288 free")])
 def test_what_fails_while_opening_leaves_nothing_behind(parameters, monkeypatch, broken, error,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from host_ref import network
 from pynq_bnn import registers
 
 ROOT = Path(__file__).parents[2]
@@ -43,6 +44,12 @@ def test_entries_of_a_repeated_register():
     assert registers.offset("LOG_CYCLES", 2) == 0x224
     with pytest.raises(IndexError, match="LOG_CYCLES"):
         registers.offset("LOG_CYCLES", registers.LOG_ENTRIES)
+
+
+def test_the_limits_of_networks_are_the_devices():
+    """The reference imports nothing of the package, so it says them once more."""
+    for name in ("MAX_SIDE", "MAX_CHANNELS", "MAX_FC_INPUTS", "MAX_CLASSES", "CHANNEL_STEP"):
+        assert getattr(network, name) == getattr(registers, name), name
 
 
 def test_describe_names_fields_and_values():

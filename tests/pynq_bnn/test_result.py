@@ -1,4 +1,5 @@
 import json
+import pickle
 import sys
 
 import numpy as np
@@ -104,21 +105,82 @@ def test_to_dict_is_json():
     assert loaded["scores"] == [0.5, 2.0, -1.0, 2.0]
 
 
+def several(*scores):
+    count = len(scores)
+    scores = np.array(scores, np.float32).reshape(count, len(CLASSES))
+    pictures = np.arange(count, dtype=np.uint8).repeat(8 * 8 * 3).reshape(count, 8, 8, 3)
+    return Results(CLASSES, scores, scores.astype(np.int16), pictures,
+                   Timing("model", max(count, 1), total_s=0.1))
+
+
 def test_results_are_a_sequence():
-    results = Results([result(), result((9, 0, 0, 0)), result((0, 0, 9, 0))])
+    results = several((0.5, 2, -1, 2), (9, 0, 0, 0), (0, 0, 9, 0))
     assert len(results) == 3
     assert results.labels == ["cat & dog", "bee", "<elk>"]
     assert results.indices.tolist() == [1, 0, 2]
     assert results.scores.shape == (3, 4)
     assert results[1:].labels == ["bee", "<elk>"]
     assert results[-1].label == "<elk>"
+    assert [each.picture[0, 0, 0] for each in results] == [0, 1, 2]
+    assert [each.sums.tolist() for each in results[1:]] == [[9, 0, 0, 0], [0, 0, 9, 0]]
+    with pytest.raises(IndexError):
+        results[3]
     assert repr(results) == "<Results cat & dog, bee, <elk> (3 pictures) on model>"
-    assert repr(Results([])) == "<Results of no pictures>"
+    assert repr(results[:0]) == "<Results of no pictures>"
+
+
+def test_results_have_the_calls_timing():
+    results = several((1, 0, 0, 0), (0, 1, 0, 0))
+    assert results.timing.count == 2
+    assert results.images_per_s == pytest.approx(20)
+    loaded = json.loads(json.dumps(results.to_dict()))
+    assert loaded["labels"] == ["bee", "cat & dog"]
+    assert loaded["timing"]["images_per_s"] == pytest.approx(20)
+    assert loaded["scores"][1] == [0, 1, 0, 0]
+
+
+def test_results_are_read_only_and_of_one_length():
+    results = several((1, 0, 0, 0))
+    for array in (results.scores, results.sums, results.pictures):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+    with pytest.raises(ValueError, match="2 pictures, 1 scores and 1 sums"):
+        Results(CLASSES, results.scores, results.sums, np.zeros((2, 8, 8, 3), np.uint8),
+                results.timing)
+
+
+def test_a_result_outlives_its_batch():
+    results = several((1, 0, 0, 0), (0, 1, 0, 0))
+    result = results[0]
+    for array in (result.scores, result.sums, result.picture):
+        assert array.base is None or array.base.size == array.size, "keeps the whole batch alive"
 
 
 def test_a_long_grid_is_cut_and_counted():
-    text = Results([result()] * (THUMBNAILS_SHOWN + 5))._repr_html_()
+    text = several(*[(0.5, 2, -1, 2)] * (THUMBNAILS_SHOWN + 5))._repr_html_()
     assert text.count("<img") == THUMBNAILS_SHOWN
     assert "5 more pictures not shown" in text
     assert "cat &amp; dog" in text
     assert "cat & dog" not in text
+
+
+def test_a_result_is_pickled_whole():
+    made = []
+
+    def timing():
+        made.append(1)
+        return Timing("model", 1, total_s=0.1)
+
+    whole = result()
+    late = Result._owning(CLASSES, whole.scores, whole.sums, whole.picture, timing)
+    assert repr(late).endswith("on model>")
+    assert late.timing is late.timing
+    assert made == [1], "made once, when looked at"
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        again = pickle.loads(pickle.dumps(late, protocol))
+        assert again.top() == late.top()
+        assert again.timing == late.timing
+        with pytest.raises(ValueError, match="read-only"):
+            again.scores[0] = 5
+    with pytest.raises(AttributeError, match="no attribute 'score'"):
+        late.score  # noqa: B018

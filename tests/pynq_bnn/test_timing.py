@@ -37,8 +37,24 @@ def test_provenance_is_in_the_text_and_in_json():
     timing = Timing("model", 2, 0.001, 0.002, 0.003, 0.004, 0.010, build="cafe", parameters="feed")
     assert "feed" in timing.describe()
     assert "wall clock in Python on the model device, which says nothing" in timing.describe()
-    assert "model, batch of 2: 10.000 ms wall clock in Python" in repr(timing)
+    assert "model, a batch of 2 pictures: 10.000 ms wall clock in Python" in repr(timing)
     assert json.loads(json.dumps(timing.to_dict()))["copy_s"] == 0.002
+
+
+def test_the_parts_and_the_rest_are_the_whole():
+    timing = Timing("model", 2, 0.001, 0.002, 0.003, 0.004, 0.012)
+    assert timing.other_s == pytest.approx(0.002)
+    assert Timing("model", 1, total_s=1.0).other_s is None
+    assert "2.000 ms  Python between these" in timing.describe()
+
+
+def test_a_call_of_several_batches():
+    timing = Timing("board", 8, total_s=0.05, cycles=2_000_000, clock_mhz=100.0, pictures=20)
+    assert (timing.count, timing.images_per_s) == (20, pytest.approx(400))
+    assert "20 pictures in batches of 8" in timing.describe()
+    assert "400.0/s" in timing.describe()
+    assert "1.000 ms a picture" in timing.describe()
+    assert json.loads(json.dumps(timing.to_dict()))["pictures"] == 20
 
 
 @pytest.mark.parametrize("arguments,message", [(("gpu", 1), "gpu"), (("model", 0), "batch of 0")])

@@ -21,13 +21,20 @@ def bit(part):
 
 
 @pytest.fixture
-def make_zynq(monkeypatch):
-    """Give PYNQ one simulated board, by name, as its only device."""
+def make_zynq(monkeypatch, tmp_path):
+    """Give PYNQ one simulated board, by name, as its only device; a lock file of the test's own."""
     pynq = pytest.importorskip("pynq")
     monkeypatch.syspath_prepend(Path(__file__).parent)
     from simulated_zynq import SimulatedZynq
 
+    from pynq_bnn.devices.board import ownership
+    from pynq_bnn.devices.board.device import TURN
     from pynq_bnn.devices.model import ModelDevice
+
+    with TURN.lock:
+        TURN.forget()
+    if ownership._file is None:
+        monkeypatch.setattr(ownership, "LOCK", tmp_path / "lock")
 
     def make(name, **model):
         monkeypatch.setenv("BOARD", name)
@@ -40,15 +47,27 @@ def make_zynq(monkeypatch):
     return make
 
 
+@pytest.fixture(autouse=True)
+def quick_contact(request, monkeypatch):
+    """First contact takes seconds on the model; only the tests of it make it."""
+    pynq = pytest.importorskip("pynq")
+    from pynq_bnn.devices.board.overlay import BnnOverlay
+
+    if "first_contact" not in request.keywords:
+        monkeypatch.setattr(BnnOverlay, "_make_contact", lambda overlay: pynq.Clocks.set_pl_clk(
+            0, *overlay._clocks()[-1]))
+
+
 @pytest.fixture
 def make_bitstream(tmp_path):
     """Write a .bit and its .hwh; both are those of `name` unless others are given."""
 
-    def make(name="Pynq-Z1", part=None, handoff=None):
+    def make(name="Pynq-Z1", part=None, handoff=None, file="bnn.bit"):
         board = find(name)
-        path = tmp_path / "bnn.bit"
+        path = tmp_path / file
         path.write_bytes(bit(part or board.part))
         path.with_suffix(".hwh").write_text(hwh(board) if handoff is None else handoff)
         return path
 
+    make.handoff = lambda name: hwh(find(name))
     return make

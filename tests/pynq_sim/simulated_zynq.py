@@ -17,10 +17,10 @@ from pynq.pl_server.device import Device
 from pynq.pl_server.embedded_device import bit2bin
 from pynqmetadata.frontends import Metadata
 
-from overlays.boards import Board
-from overlays.hwh import BASE_ADDRESS, RANGE_BYTES
-from pynq_bnn.devices.dram import Dram
+from overlays.boards import HP_PORTS, Board
 from pynq_bnn.devices.model import ModelDevice
+from pynq_bnn.devices.simulated.dram import Dram
+from pynq_bnn.registers import BASE_ADDRESS, WINDOW_BYTES
 
 try:
     from pynqmetadata.views.runtime import RuntimeMetadataParser  # PYNQ 4
@@ -28,6 +28,8 @@ except ImportError:
     from pynq.metadata.runtime_metadata_parser import RuntimeMetadataParser
 
 SLCR, SLCR_BYTES = 0xF800_0000, 0x1000
+AFI, AFI_BYTES = 0xF800_8000, 0x4000
+AFI_32_BIT = {port * 0x1000 + offset: 0xF01 for port in range(4) for offset in (0x00, 0x14)}
 IO_PLL_CTRL, FPGA0_CLK_CTRL = 0x108, 0x170
 CLK_CTRL_AT_RESET = 0x0010_1800
 
@@ -71,11 +73,22 @@ class SimulatedZynq(Device):
         self.name = board.name
         self.capabilities = {"REGISTER_RW": True}
         self.downloads: List[str] = []
+        self.busy_at_download: List[int] = []
         self.model = model
         self._board = board
         self._slcr: Dict[int, int] = {
             0x100: 40 << 12, 0x104: 32 << 12, IO_PLL_CTRL: board.io_pll_feedback << 12,
             0x120: 0x1F00_0200, **{FPGA0_CLK_CTRL + 0x10 * n: CLK_CTRL_AT_RESET for n in range(4)}}
+        self.afi: Dict[int, int] = dict(AFI_32_BIT)  # as some boot images leave them
+        self.stuck_narrow = False
+        whole = model.dram.read_words
+
+        def read_words(address: int, count: int) -> np.ndarray:
+            words = whole(address, count)
+            narrow = any(self.afi[port * 0x1000] & 1 for port in HP_PORTS)
+            return words & np.uint64(0xFFFF_FFFF) if narrow else words
+
+        model.dram.read_words = read_words
 
     @property
     def real_fclk0_mhz(self) -> float:
@@ -98,13 +111,17 @@ class SimulatedZynq(Device):
     def _read(self, address: int) -> int:
         if SLCR <= address < SLCR + SLCR_BYTES:
             return self._slcr[address - SLCR]
+        if AFI <= address < AFI + AFI_BYTES:
+            return self.afi.get(address - AFI, 0)
         return self._fabric().read(address - BASE_ADDRESS)
 
     def _write(self, address: int, value: int) -> None:
         if SLCR <= address < SLCR + SLCR_BYTES:
             self._slcr[address - SLCR] = value
+        elif AFI <= address < AFI + AFI_BYTES:
+            self.afi[address - AFI] = value | self.stuck_narrow
         else:
-            assert BASE_ADDRESS <= address < BASE_ADDRESS + RANGE_BYTES
+            assert BASE_ADDRESS <= address < BASE_ADDRESS + WINDOW_BYTES
             self._fabric().write(address - BASE_ADDRESS, value)
 
     def _fabric(self) -> Any:
@@ -148,5 +165,6 @@ class SimulatedZynq(Device):
 
     def download(self, bitstream: Any, parser: Any = None) -> None:
         bit2bin(Path(bitstream.bitfile_name).read_bytes())  # what PYNQ itself refuses
+        self.busy_at_download.append(self.model.registers.fields("STATUS")["BUSY"])
         self.downloads.append(bitstream.bitfile_name)
         self.post_download(bitstream, parser, self.name)

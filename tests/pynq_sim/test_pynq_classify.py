@@ -8,7 +8,7 @@ from pynq_bnn.classifier import Classifier
 from pynq_bnn.errors import DeviceError
 
 pynq = pytest.importorskip(
-    "pynq", reason="needs the real PYNQ, in an environment of its own: docs/boards.md")
+    "pynq", reason="needs the real PYNQ, in an environment of its own: docs/board.md")
 pytestmark = pytest.mark.pynq
 
 SMALL = Network.from_description({"height": 8, "width": 6, "layers": [
@@ -76,7 +76,7 @@ def test_on_a_board_the_board_is_the_default(board, parameters, monkeypatch):
 
 
 def test_the_driver_of_an_overlay_is_a_device(make_zynq, make_bitstream, parameters):
-    from pynq_bnn.overlay import BnnOverlay
+    from pynq_bnn.devices.board.overlay import BnnOverlay
 
     make_zynq("Pynq-Z2")
     overlay = BnnOverlay(make_bitstream("Pynq-Z2"))

@@ -6,7 +6,7 @@ from overlays.boards import BOARDS, find
 from overlays.hwh import hwh
 
 pynq = pytest.importorskip(
-    "pynq", reason="needs the real PYNQ, in an environment of its own: docs/boards.md")
+    "pynq", reason="needs the real PYNQ, in an environment of its own: docs/board.md")
 pytestmark = pytest.mark.pynq
 
 PYNQ_4 = int(pynq.__version__.split(".")[0]) >= 4
@@ -20,7 +20,7 @@ def vivado_like(name):
 
 @pytest.fixture
 def load(make_zynq, make_bitstream):
-    from pynq_bnn.overlay import BnnOverlay
+    from pynq_bnn.devices.board.overlay import BnnOverlay
 
     def load(name, handoff=None, overlay_class=BnnOverlay):
         zynq = make_zynq(name)

@@ -3,14 +3,15 @@ import json
 import numpy as np
 import pytest
 
-from pynq_bnn import program, registers
-from pynq_bnn.capabilities import identify
-from pynq_bnn.control import Control
-from pynq_bnn.devices.dram import Dram
+from pynq_bnn import registers
+from pynq_bnn.devices.simulated.dram import Dram
+from pynq_bnn.driver import program
+from pynq_bnn.driver.capabilities import identify
+from pynq_bnn.driver.control import Control
 from pynq_bnn.errors import DeviceError, MemoryExhausted
 
 pynq = pytest.importorskip(
-    "pynq", reason="needs the real PYNQ, in an environment of its own: docs/boards.md")
+    "pynq", reason="needs the real PYNQ, in an environment of its own: docs/board.md")
 pytestmark = pytest.mark.pynq
 
 WORDS = 64
@@ -19,7 +20,7 @@ WORDS = 64
 @pytest.fixture
 def load(make_zynq, make_bitstream):
     """A board with our overlay loaded, its driver and its device."""
-    from pynq_bnn.overlay import BnnOverlay
+    from pynq_bnn.devices.board.overlay import BnnOverlay
 
     def load(**model):
         zynq = make_zynq("Pynq-Z1", **model)
@@ -68,7 +69,9 @@ def test_a_program_in_memory_moves_words(load):
     code[:] = words
     code.flush()
     before = zynq.model.mmio.accesses
-    Control(device.mmio, timeout_s=5).run_program(code.device_address, steps)
+    control = Control(device.mmio, timeout_s=5)
+    control.start_program(code.device_address, len(steps))
+    control.wait(steps)
     assert zynq.model.mmio.accesses - before <= 5
     target.invalidate()
     assert np.array_equal(target[1], random_words())
@@ -87,7 +90,7 @@ def test_an_error_of_the_accelerator_comes_through(load):
     zynq, _, device = load()
     source, _, steps = there_and_back(device)
     zynq.model.dram.fail(source.device_address + 16)
-    with pytest.raises(DeviceError, match="READ.*load parameters"):
+    with pytest.raises(DeviceError, match="READ.*in LOAD"):
         Control(device.mmio, timeout_s=5).run_stage(steps)
 
 
@@ -131,7 +134,7 @@ def test_memory_that_runs_out(load, monkeypatch, tmp_path):
     zynq, _, device = load(dram=Dram(1 << 20))
     meminfo = tmp_path / "meminfo"
     meminfo.write_text("MemFree: 1 kB\nCmaTotal: 131072 kB\nCmaFree:  1024 kB\n")
-    monkeypatch.setattr("pynq_bnn.devices.board.MEMINFO", meminfo)
+    monkeypatch.setattr("pynq_bnn.devices.board.device.MEMINFO", meminfo)
     with pytest.raises(MemoryExhausted, match="2097152 bytes.*asked for, 1048576 bytes free"):
         device.allocate((2, 1024, 1024), np.uint8)
     device.allocate((1024, 512), np.uint8).freebuffer()

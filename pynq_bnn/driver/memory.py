@@ -1,0 +1,160 @@
+"""The memory that CPU and accelerator share: what a loaded network keeps there, and where."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import weakref
+from typing import Any, Callable, Dict, List, NamedTuple, Tuple
+
+import numpy as np
+
+from host_ref import network as net
+from pynq_bnn.devices import Device
+from pynq_bnn.driver import packing
+
+READ_BACK_WORDS = 8192
+"""Parameters are read back in pieces of 64 KiB, so that no second copy of all is allocated."""
+
+SLOTS = 2
+"""Pictures and sums of two runs: one is prepared or read while the accelerator works on the other.
+"""
+
+
+class _Pictures(NamedTuple):
+    """A run's pictures: the buffer's slice, and where in it the pixels go."""
+
+    buffer: Any
+    places: List[np.ndarray]
+
+
+class _Sums(NamedTuple):
+    """A run's sums: the buffer's slice, and where in it they are."""
+
+    buffer: Any
+    sums: np.ndarray
+
+
+class DeviceMemory:
+    """Buffers for one network, allocated once: all of them, or none and an error.
+
+    Each is 64-bit words in whole bursts: "parameters"; "programs", one for each batch from 1 to
+    `batch` in each slot; "pictures" and "sums", for each slot; and "scratch", a layer's output or a
+    piece of the parameters.  They are given back by :meth:`free`, or with this object.
+
+    Parameters
+    ----------
+    parameter_words, program_words : int
+        Words of the parameter stream and of one program.
+    batch : int
+        Most pictures in a run.
+    before_free : callable
+        Called before anything is given back: nothing may write there any more.
+
+    Raises
+    ------
+    MemoryExhausted
+        If they don't fit.
+    """
+
+    def __init__(self, device: Device, network: net.Network, parameter_words: int,
+                 program_words: int, batch: int,
+                 before_free: Callable[[], None] = lambda: None) -> None:
+        self._network = network
+        self._program_words, self._batch = program_words, batch
+        self._picture_words = packing.picture_burst_words(network.height, network.width, batch)
+        sizes = {
+            "parameters": parameter_words,
+            "programs": SLOTS * batch * program_words,
+            "pictures": SLOTS * self._picture_words,
+            "sums": SLOTS * batch * packing.SUMS_WORDS,
+            "scratch": max(READ_BACK_WORDS, *(packing.output_words(layer, batch)
+                                              for layer in network.layers)),
+        }
+        # kept, since slicing a device's buffer costs more than using it
+        self._pictures: Dict[Tuple[int, int], _Pictures] = {}
+        self._sums: Dict[Tuple[int, int], _Sums] = {}
+        self._buffers: Dict[str, Any] = {}
+        # a dropped network gives its memory back too, but not in a process that inherited it
+        self._finalizer = weakref.finalize(
+            self, _free, os.getpid(), before_free, self._buffers, self._pictures,
+            self._sums)
+        try:
+            for name, words in sizes.items():
+                self._buffers[name] = device.allocate(words, np.dtype("<u8"))
+        except BaseException:  # Ctrl-C too
+            self.free()
+            raise
+
+    def address(self, name: str, word: int = 0) -> int:
+        """Bus address of a buffer's word."""
+        return int(self._buffers[name].device_address) + word * packing.WORD_BYTES
+
+    def pictures_word(self, slot: int) -> int:
+        """Where the pictures of a slot begin in their buffer."""
+        return slot * self._picture_words
+
+    def sums_word(self, slot: int) -> int:
+        """Where the sums of a slot begin in their buffer."""
+        return slot * self._batch * packing.SUMS_WORDS
+
+    def program_word(self, slot: int, count: int) -> int:
+        """Where the program for `count` pictures of a slot begins in its buffer."""
+        return (slot * self._batch + count - 1) * self._program_words
+
+    def write_pictures(self, slot: int, pictures: np.ndarray) -> None:
+        """Pack pictures uint8 (N, H, W, 3) to where the accelerator sees them."""
+        count = len(pictures)
+        part = self._pictures.get((slot, count))
+        if part is None:
+            network, start = self._network, self.pictures_word(slot)
+            words = packing.picture_burst_words(network.height, network.width, count)
+            buffer = self._buffers["pictures"][start:start + words]
+            part = self._pictures[slot, count] = _Pictures(buffer, packing.pixel_places(
+                np.asarray(buffer), network.height, network.width, count))
+        packing.place_pixels(pictures, part.places)
+        part.buffer.flush()
+
+    def write(self, name: str, words: np.ndarray, word: int = 0) -> None:
+        """Place words where the accelerator sees them, from a buffer's `word` on."""
+        buffer = self._buffers[name]
+        buffer[word:word + len(words)] = words
+        buffer.flush()
+
+    def read_sums(self, slot: int, count: int) -> np.ndarray:
+        """The sums int16 (count, classes) that the accelerator left in a slot, as a copy."""
+        part = self._sums.get((slot, count))
+        if part is None:
+            start = self.sums_word(slot)
+            buffer = self._buffers["sums"][start:start + count * packing.SUMS_WORDS]
+            part = self._sums[slot, count] = _Sums(buffer, packing.sums_places(
+                np.asarray(buffer), self._network.classes, count))
+        part.buffer.invalidate()
+        return part.sums.copy()
+
+    def read(self, name: str, count: int) -> np.ndarray:
+        """The first `count` words (uint64) that the accelerator left in a buffer, as a copy."""
+        buffer = self._buffers[name]
+        buffer.invalidate()
+        return np.array(buffer[:count])
+
+    def free(self) -> None:
+        """Give everything back; a second call does nothing."""
+        self._finalizer()
+
+
+def _free(process: int, before_free: Callable[[], None], buffers: Dict[str, Any],
+          *parts: Dict[Any, Any]) -> None:
+    for kept in parts:
+        kept.clear()
+    if process != os.getpid():
+        for buffer in buffers.values():
+            # never deleted here: freeing a buffer in a forked child would free its parent's
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(buffer))
+        buffers.clear()
+        return
+    try:
+        before_free()
+    finally:
+        while buffers:
+            buffers.popitem()[1].freebuffer()
