@@ -10,6 +10,8 @@ from typing import List, Tuple, Union
 
 import numpy as np
 
+from host_ref.errors import BnnError, shortened
+
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer",
            "dog", "frog", "horse", "ship", "truck")
 TRAIN_FILES = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
@@ -17,16 +19,20 @@ TEST_FILES = ("test_batch.bin",)
 RECORD = 1 + 3 * 32 * 32
 
 
-class DatasetError(ValueError):
+class DatasetError(BnnError, ValueError):
     """The folder isn't CIFAR-10 in its binary layout; the message names the file."""
 
 
 def find(folder: Union[str, Path]) -> Path:
     """The folder that holds the batches: `folder` or its ``cifar-10-batches-bin``."""
-    folder = Path(folder)
-    for candidate in (folder, folder / "cifar-10-batches-bin"):
-        if (candidate / TEST_FILES[0]).is_file():
-            return candidate
+    try:
+        folder = Path(folder)
+        for candidate in (folder, folder / "cifar-10-batches-bin"):
+            if (candidate / TEST_FILES[0]).is_file():
+                return candidate
+    except (TypeError, ValueError, OSError) as error:  # None, a NUL, a name without end
+        raise DatasetError(f"{shortened(repr(folder), 200)} is not a folder's path ({error}): give "
+                           "the folder of CIFAR-10's binary version") from None
     raise DatasetError(f"no {TEST_FILES[0]} in {folder} nor in its cifar-10-batches-bin: "
                        "give the folder of CIFAR-10's binary version")
 

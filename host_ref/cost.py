@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, List, Tuple
 
+from host_ref.errors import printable
 from host_ref.network import FP_CONV, Layer, Network
 
 FLOAT_BITS = 32
@@ -75,7 +76,7 @@ class NetworkCost:
                  f"{'in Kibit':>8} {'out Kibit':>9}"]
         for cost in (*self.layers, self.conv, self.fc, self.total):
             lines.append(
-                f"{cost.name:<8} {cost.kind:<8} {cost.input:>11} {cost.output:>11} "
+                f"{printable(cost.name):<8} {cost.kind:<8} {cost.input:>11} {cost.output:>11} "
                 f"{cost.weight_bits:>11,} {cost.weight_bits / MEBI:>6.2f} "
                 f"{cost.weight_bits / self.total.weight_bits:>6.1%} "
                 f"{cost.float_bytes / MEBI:>11.2f} {cost.macs:>11,} "
@@ -85,8 +86,8 @@ class NetworkCost:
             *lines,
             f"{self.total.ops / 1e9:.3f} GOP a picture ({self.total.macs:,} multiply-accumulates); "
             f"weights {self.total.weight_bytes / MEBI:.2f} MiB, as float32 "
-            f"{self.total.float_bytes / MEBI:.2f} MiB: ÷"
-            f"{self.total.float_bytes / self.total.weight_bytes:.0f}; "
+            f"{self.total.float_bytes / MEBI:.2f} MiB, "
+            f"{self.total.float_bytes / self.total.weight_bytes:.0f} times as much; "
             f"largest map {self.total.out_bits / KIBI:.0f} Kibit"])
 
     def to_dict(self) -> Dict[str, Any]:

@@ -1,7 +1,8 @@
 """The float model: batch normalisation as y = k·s + h, nothing folded, in float64.
 
-It knows neither thresholds nor flips and convolves in another way than the integer model, so that
-where both give the same bits, folding and convolution are right.
+It is the judge of checks and self-tests.  It knows neither thresholds nor flips and convolves in
+another way than the integer model, so that where both give the same bits, folding and convolution
+are right.
 
 Why float64 is exact here: s is an integer below 2**14 and k has 24 significant bits, so k·s is
 exact.  k·s and h are both multiples of 2**-149, the smallest float32, so their sum is 0 or at least
@@ -60,6 +61,9 @@ def ap2(x: np.ndarray) -> np.ndarray:
     return np.sign(x) * np.exp2(np.round(np.log2(size)))
 
 
+_CHUNK_IMAGES = 8
+
+
 class FloatModel:
     """Runs a network layer by layer in float64.
 
@@ -101,6 +105,28 @@ class FloatModel:
         for index in range(len(self.network.layers)):
             outputs.append(self.layer_output(index, outputs[-1] if outputs else images))
         return outputs
+
+    def sums(self, images: np.ndarray) -> np.ndarray:
+        """The last layer's sums, int32 (N, classes), for uint8 pictures (N, H, W, 3)."""
+        parts = [self.run(images[start:start + _CHUNK_IMAGES])[-1]
+                 for start in range(0, len(images), _CHUNK_IMAGES)]
+        return np.concatenate([np.empty((0, self.network.classes), np.int32), *parts])
+
+    def answers(self, sums: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+        """Scores and classes of the last layer's sums, as docs/contract.md has them.
+
+        Returns
+        -------
+        scores : float32 (N, classes)
+            k·s rounded to float32, plus h, rounded again.
+        classes : int64 (N,)
+            The first maximum.
+        """
+        last = self.parameters.layers[-1]
+        scores = np.array([[np.float32(np.float32(k * np.float32(s)) + h)
+                            for k, s, h in zip(last.k, row, last.h)] for row in sums], np.float32)
+        classes = [row.tolist().index(max(row.tolist())) for row in scores]
+        return scores.reshape(sums.shape), np.array(classes, np.int64)
 
     def scores(self, sums: np.ndarray) -> np.ndarray:
         """float64 k·s + h of the last layer's sums (N, classes)."""

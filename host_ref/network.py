@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from operator import index
 from typing import Any, Dict, List, Sequence, Tuple
 
+from host_ref.errors import BnnError
+
 FP_CONV, BIN_CONV, BIN_FC, LAST = "fp_conv", "bin_conv", "bin_fc", "last"
 """The four kinds of layer: picture convolution, binary convolution, binary FC, the last FC."""
 
@@ -30,9 +32,11 @@ MAX_CLASSES = 64
 MAX_FMAP_BITS = 128 * 1024
 PICTURE_CHANNELS = 3
 MAX_PIXEL_VALUE = 255
+MAX_LAYERS = 40
+"""A program of 256 steps, the least that every device takes, holds so many: 6 steps each and 12."""
 
 
-class NetworkError(ValueError):
+class NetworkError(BnnError, ValueError):
     """A network that is inconsistent or outside the limits; the message names the layer."""
 
 
@@ -161,6 +165,9 @@ class Network:
             raise NetworkError(f"network description lacks or garbles {error}") from None
         if not entries:
             raise NetworkError("network description has no layers")
+        if len(entries) > MAX_LAYERS:
+            raise NetworkError(f"{len(entries)} layers, at most {MAX_LAYERS}: a device's program "
+                               "holds no more")
         if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
             raise NetworkError(f"picture of {height} x {width}: sides must be 1 to {MAX_SIDE}")
         layers: List[Layer] = []
@@ -188,7 +195,7 @@ def _resolve(entry: Dict[str, Any], shape: Tuple[int, int, int], position: int) 
     if conv:
         padding = entry.get("padding", ZERO)
         if padding not in PADDINGS:
-            raise NetworkError(f"layer {name!r}: padding {padding!r} is none of {PADDINGS}")
+            raise NetworkError(f"layer {name!r}: padding {padding!r} is not one of {PADDINGS}")
         pool = entry.get("pool", False)
         if not isinstance(pool, bool):
             raise NetworkError(f"layer {name!r}: pool is {pool!r}, must be true or false")

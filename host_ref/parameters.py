@@ -18,7 +18,9 @@ from typing import Any, Dict, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
+from host_ref.errors import BnnError, shortened
 from host_ref.network import Layer, Network, NetworkError
+from host_ref.npz import read_members
 
 FORMAT_VERSION = 1
 """A reader refuses what is newer than this."""
@@ -29,11 +31,15 @@ VALUES = "2p-255"
 MAX_MAGNITUDE = 1e30
 """Largest |k| and |h|: with |s| <= 8,192, k·s + h then stays 4 decades inside float32."""
 
+MAX_FILE_BYTES = 16 << 20
+"""What a file may unpack to: nine times the shipped network.  In memory each weight takes a byte,
+eight times that, and a PYNQ board has 512 MB in all."""
+
 _HEADER = ("format", "name", "network", "classes", "preprocessing", "training", "accuracy",
            "known_answer", "checksum")
 
 
-class ParameterError(ValueError):
+class ParameterError(BnnError, ValueError):
     """Parameters that are damaged, inconsistent or too new; names the file and the layer."""
 
 
@@ -110,7 +116,9 @@ def save(path: Union[str, Path], parameters: Parameters) -> None:
     header = dict(_header(parameters), checksum=_checksum(parameters))
     partial = path.with_name(path.name + ".partial")
     with open(partial, "wb") as file:
-        np.savez(file, header=np.frombuffer(_json(header), dtype=np.uint8), **_arrays(parameters))
+        arrays: Dict[str, Any] = {"header": np.frombuffer(_json(header), dtype=np.uint8),
+                                  **_arrays(parameters)}
+        np.savez(file, **arrays)
     partial.replace(path)  # so that an interrupted save leaves the old file whole
 
 
@@ -126,7 +134,9 @@ def load(path: Union[str, Path]) -> Parameters:
     try:
         return _assemble(_read(path))
     except (ParameterError, NetworkError) as error:
-        raise ParameterError(f"{path}: {error}") from None
+        raise ParameterError(f"{shortened(path, 200)}: {error}") from None
+    except RecursionError:
+        raise ParameterError(f"{shortened(path, 200)}: its header is nested too deeply") from None
 
 
 def known_answer_picture(height: int, width: int) -> np.ndarray:
@@ -173,8 +183,8 @@ def _checksum(parameters: Parameters) -> str:
 def _read(path: Union[str, Path]) -> Dict[str, Any]:
     """Every array of the file, unchecked."""
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+        with open(path, "rb") as file:
+            return read_members(file, MAX_FILE_BYTES)
     except Exception as error:  # zip, zlib, numpy and the system have a dozen kinds for bad files
         raise ParameterError("can't be read as a parameter file; it is missing, damaged or "
                              f"something else: {error}") from None
@@ -206,7 +216,7 @@ def _parse_header(found: Dict[str, Any]) -> Dict[str, Any]:
     try:
         header = json.loads(found["header"].tobytes().decode())
         version = int(header["format"])
-    except (KeyError, AttributeError, TypeError, ValueError, OverflowError):
+    except (KeyError, AttributeError, TypeError, ValueError, OverflowError, RecursionError):
         raise ParameterError("no readable header: not a parameter file") from None
     if version != FORMAT_VERSION:
         raise ParameterError(f"format version {version}, but this reader's is {FORMAT_VERSION}: "

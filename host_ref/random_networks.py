@@ -90,5 +90,6 @@ def _random_layer(layer: net.Layer, rng: np.random.Generator) -> LayerParameters
         (sign * 1e30, any_sign),
     ]
     picked = rng.choice(len(pairs), outputs, p=[0.3, 0.3, 0.2, 0.08, 0.04, 0.04, 0.04])
+    picked = picked.astype(np.intp)  # 32-bit machines choose by 32-bit numbers alone
     k, h = (np.choose(picked, values).astype(np.float32) for values in zip(*pairs))
     return LayerParameters(weights, k, h)

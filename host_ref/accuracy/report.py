@@ -10,6 +10,7 @@ import numpy as np
 
 from host_ref.accuracy.arithmetics import ARITHMETICS, INTEGER, Answers
 from host_ref.accuracy.confusion import confusion_matrix, precision, recall
+from host_ref.errors import printable
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Report:
         tables = [self._accuracy_table(), self._class_table(), self._mistake_table(mistakes)]
         if len(self.answers) > 1:
             tables.insert(1, self._difference_table())
-        return "\n\n".join([f"{self.name}, checksum {self.checksum[:16]}, "
+        return "\n\n".join([f"{printable(self.name)}, checksum {self.checksum[:16]}, "
                             f"{len(self.labels):,} test pictures", *tables])
 
     def to_dict(self, mistakes: int) -> Dict[str, Any]:
@@ -125,10 +126,11 @@ class Report:
         confusion = self.confusion
         found, trusted = recall(confusion), precision(confusion)
         rows = []
-        for index in np.argsort(-found, kind="stable"):  # NaN, a class without pictures, last
+        # NaN, a class without pictures, last
+        for index in np.argsort(-found, kind="stable").tolist():
             row = np.where(np.arange(len(self.classes)) == index, 0, confusion[index])
             rows.append((self.classes[index], _percent(found[index]), _percent(trusted[index]),
-                         f"{self.classes[row.argmax()]} ({row.max()})" if row.any() else "-"))
+                         f"{self.classes[int(row.argmax())]} ({row.max()})" if row.any() else "-"))
         return _table(("class", "recall", "precision", "most often taken for"), rows)
 
     def _mistake_table(self, count: int) -> str:
@@ -144,4 +146,4 @@ def _percent(share: float) -> str:
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return "\n".join(f"| {' | '.join(map(printable, cells))} |" for cells in lines)

@@ -11,7 +11,12 @@ from zipfile import is_zipfile
 
 import numpy as np
 
+from host_ref.errors import shortened
+from host_ref.npz import read_members
 from host_ref.parameters import ParameterError
+
+MAX_BYTES = 256 << 20
+"""What a source may unpack to: twice BinaryNet's network as float64; a laptop's work."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,22 +73,26 @@ def read(path: Union[str, Path]) -> Source:
     OSError
         If there is no such file.
     ParameterError
-        If it is no archive of ``arr_0``, ``arr_1``, ..., or is damaged.
+        If it is not an archive of ``arr_0``, ``arr_1``, ..., or is damaged.
     """
-    content = Path(path).read_bytes()
+    try:
+        if Path(path).stat().st_size > MAX_BYTES:
+            raise ParameterError(f"is larger than {MAX_BYTES:,} bytes: not a parameter file")
+        content = Path(path).read_bytes()
+    except ValueError as error:  # a NUL in the name
+        raise ParameterError(f"is not a file's path: {error}") from None
     if not is_zipfile(io.BytesIO(content)):
         raise ParameterError("is neither an .npz nor a .zip")
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            members: Dict[str, Any] = {name: archive[name] for name in archive.files}
+        members: Dict[str, Any] = read_members(io.BytesIO(content), MAX_BYTES)
     except Exception as error:  # zip, zlib and numpy have a dozen kinds for bad files
-        raise ParameterError(f"is no readable .npz or .zip of arrays: {error}") from None
+        raise ParameterError(f"is not a readable .npz or .zip of arrays: {error}") from None
     names = [f"arr_{number}" for number in range(len(members))]
     if not names or set(names) != set(members):
-        shown = ", ".join(sorted(members)[:5]) or "nothing"
+        shown = shortened(", ".join(sorted(members)[:5]), 200) or "nothing"
         raise ParameterError(f"holds {shown}{', ...' * (len(members) > 5)} where arr_0, arr_1, ... "
                              "belong: not of a format that can be converted")
-    raw = isinstance(members["arr_0"], bytes)  # numpy hands over as they are what is no array
+    raw = isinstance(members["arr_0"], bytes)  # numpy hands over as it is what is not an array
     if any(isinstance(member, bytes) != raw for member in members.values()):
         raise ParameterError("mixes numpy's arrays and raw bytes")
     arrays = [_floats(name, members[name]) if raw else members[name] for name in names]
@@ -92,5 +101,5 @@ def read(path: Union[str, Path]) -> Source:
 
 def _floats(name: str, content: bytes) -> np.ndarray:
     if len(content) % 4:
-        raise ParameterError(f"{name} has {len(content)} bytes: no whole number of float32")
+        raise ParameterError(f"{name} has {len(content)} bytes: not a whole number of float32")
     return np.frombuffer(content, "<f4")

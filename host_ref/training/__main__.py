@@ -20,7 +20,7 @@ from host_ref import parameters
 from host_ref.training import dataset
 from host_ref.training.curves import plot
 from host_ref.training.export import export
-from host_ref.training.loop import Trainer, split
+from host_ref.training.loop import Trainer, TrainingError, split
 from host_ref.training.recipe import CHOICES, Recipe
 
 NETWORKS = {"cifar10": net.CIFAR10, "cnv": net.CNV}
@@ -42,6 +42,10 @@ def parser() -> argparse.ArgumentParser:
                         help="makes a picture file the network's picture; the default is what "
                              "classify does (%(default)s)")
     result.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    result.add_argument("--compile", action="store_true",
+                        help="let PyTorch compile the step: a minute first, faster then")
+    result.add_argument("--save-every", type=float, default=0.0, metavar="SECONDS",
+                        help="epochs sooner after a checkpoint write none (default: each does)")
     result.add_argument("--output", type=Path, metavar="NPZ",
                         help="write the parameter file here, its test accuracy measured")
     result.add_argument("--quiet", action="store_true", help="no progress bars")
@@ -61,7 +65,10 @@ def main() -> None:
         trainer, data = _begin(arguments)
     except (ValueError, OSError) as error:
         options.error(str(error))
-    trainer.run(progress=not arguments.quiet)
+    try:
+        trainer.run(progress=not arguments.quiet)
+    except TrainingError as error:
+        sys.exit(f"{error}")
     plot(trainer.history, arguments.folder / "curves.png")
     if arguments.output:
         trainer.settle(progress=not arguments.quiet)
@@ -90,7 +97,8 @@ def _begin(arguments: argparse.Namespace) -> Tuple[Trainer, dataset.Dataset]:
                          f"{recipe.validation} leaves less than a batch of {recipe.batch}")
     network = _for_classes(network, len(data.classes))
     held = split(data.train_images, data.train_labels, recipe)
-    return Trainer(network, recipe, held, arguments.folder, arguments.device), data
+    return Trainer(network, recipe, held, arguments.folder, arguments.device,
+                   arguments.compile, arguments.save_every), data
 
 
 def _network(name: str) -> net.Network:
@@ -102,7 +110,7 @@ def _network(name: str) -> net.Network:
     except FileNotFoundError:
         raise ValueError(f"--network {name}: none of {', '.join(NETWORKS)}, "
                          "and no such file") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"--network {name}: {error}") from None
 
 

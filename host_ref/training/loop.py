@@ -8,11 +8,10 @@ import math
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, Union
 
 import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
 
@@ -27,6 +26,10 @@ from host_ref.training.teacher import load as load_teacher
 log = logging.getLogger(__name__)
 OPTIMIZERS = {"adam": torch.optim.Adam, "shift_adamax": ShiftAdaMax}
 CHECKPOINT = "checkpoint.pt"
+
+
+class TrainingError(RuntimeError):
+    """Training went nowhere; the message says when, and what may help."""
 
 
 @dataclass
@@ -46,9 +49,10 @@ def split(images: np.ndarray, labels: np.ndarray, recipe: Recipe) -> Split:
     return Split(images[kept], labels[kept], images[held], labels[held])
 
 
-def to_values(images: np.ndarray, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+def to_values(images: Union[np.ndarray, torch.Tensor], device: torch.device,
+              dtype: torch.dtype) -> torch.Tensor:
     """uint8 (N, H, W, 3) to v = 2p - 255, (N, 3, H, W), channels last in memory."""
-    values = torch.from_numpy(images).to(device).to(torch.float32).mul_(2).sub_(255)
+    values = torch.as_tensor(images).to(device).to(torch.float32).mul_(2).sub_(255)
     return values.permute(0, 3, 1, 2).to(dtype)
 
 
@@ -64,10 +68,14 @@ class Trainer:
         Receives ``checkpoint.pt`` and ``history.jsonl``; a checkpoint found there is continued.
     device : str
         "cpu" or "cuda".
+    compiled : bool
+        Let PyTorch compile the training step: a minute at the start, a shorter step after it.
+    save_every_s : float
+        Epochs within so many seconds of the last checkpoint don't write one, but for the last.
     """
 
     def __init__(self, network: net.Network, recipe: Recipe, data: Split, folder: Path,
-                 device: str = "cpu") -> None:
+                 device: str = "cpu", compiled: bool = False, save_every_s: float = 0.0) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.data, self.folder = recipe, data, folder
         if device == "cuda" and not torch.cuda.is_available():
@@ -75,15 +83,23 @@ class Trainer:
         self.device = torch.device(device)
         self.dtype = getattr(torch, recipe.precision)
         self.model = BinaryNet(network, recipe).to(self.device)
+        self._called: Callable[..., torch.Tensor] = self.model
+        if compiled:
+            self._called = torch.compile(self.model)
+        # on the device, whole: a GPU would wait for each batch otherwise
+        self.images = torch.from_numpy(data.train_images).to(self.device)
+        self.labels = torch.from_numpy(data.train_labels.astype(np.int64)).to(self.device)
+        self._save_every_s, self._saved = save_every_s, -math.inf
         others = [*self.model.norms.parameters(), *self.model.biases]
         self.optimizer = OPTIMIZERS[recipe.optimizer]([
             {"params": list(self.model.latent), "peak": recipe.weight_rate},
             {"params": others, "peak": recipe.norm_rate},
         ])
-        self.teacher: Optional[nn.Module] = None
+        self.teacher: Optional[Callable[..., torch.Tensor]] = None
         if recipe.teacher:
-            self.teacher = load_teacher(Path(recipe.teacher), network.classes, recipe.seed,
-                                        recipe.validation).to(self.device)
+            teacher = load_teacher(Path(recipe.teacher), network.classes, recipe.seed,
+                                   recipe.validation).to(self.device)
+            self.teacher = torch.compile(teacher) if compiled else teacher
         self.steps_per_epoch = len(data.train_images) // recipe.batch
         self.epoch = 0
         self.history: List[Dict[str, Any]] = []
@@ -98,13 +114,18 @@ class Trainer:
         while self.epoch < self.recipe.epochs:
             started = time.monotonic()
             loss, accuracy = self._train_epoch(progress)
+            if not math.isfinite(loss):  # before it is saved over an epoch that was sound
+                raise TrainingError(f"epoch {self.epoch + 1}: the loss is {loss}; a lower "
+                                    "--weight-rate and --norm-rate may help")
             held = self.validate()
             self.epoch += 1
             self.history.append({
                 "epoch": self.epoch, "loss": loss, "train_accuracy": accuracy,
                 "validation_accuracy": held, "rate": self._scale(self.epoch * self.steps_per_epoch),
                 "seconds": time.monotonic() - started})
-            self.save()
+            if (self.epoch == self.recipe.epochs
+                    or time.monotonic() - self._saved >= self._save_every_s):
+                self.save()
             log.info("epoch %d: loss %.4f, train %.2f %%, validation %.2f %%, %.0f s", self.epoch,
                      loss, 100 * accuracy, 100 * (held or 0), self.history[-1]["seconds"])
 
@@ -112,36 +133,42 @@ class Trainer:
         """One pass over the training pictures; mean loss and accuracy on the augmented pictures."""
         # seeded by the epoch, so that a resumed run draws what an unbroken one would
         torch.manual_seed(1_000_003 * self.recipe.seed + self.epoch)
-        rng = np.random.default_rng((self.recipe.seed, self.epoch))
-        order = rng.permutation(len(self.data.train_images))
+        generator = self._generator(1_000_003 * self.recipe.seed + self.epoch)
+        order = torch.randperm(len(self.images), generator=generator, device=self.device)
         self.model.train()
-        loss_sum, right = 0.0, 0
+        # added up where they are: fetching each would keep a GPU waiting
+        loss_sum, right = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
         steps: Iterator[int] = range(self.steps_per_epoch)
         for step in tqdm(steps, desc=f"epoch {self.epoch + 1}/{self.recipe.epochs}",
                          disable=not progress, mininterval=5):
             picked = order[step * self.recipe.batch:(step + 1) * self.recipe.batch]
-            images = augment(self.data.train_images[picked], rng, self.recipe.mirror == "yes")
-            labels = torch.from_numpy(self.data.train_labels[picked].astype(np.int64))
-            loss, logits = self._step(images, labels.to(self.device),
-                                      self.epoch * self.steps_per_epoch + step)
+            images, labels = self._augment(picked, generator), self.labels[picked]
+            loss, logits = self._step(images, labels, self.epoch * self.steps_per_epoch + step)
             loss_sum += loss
-            right += int((logits.argmax(1).cpu() == labels).sum())
+            right += (logits.argmax(1) == labels).sum()
         seen = self.steps_per_epoch * self.recipe.batch
-        return loss_sum / self.steps_per_epoch, right / seen
+        return float(loss_sum) / self.steps_per_epoch, float(right) / seen
 
-    def _step(self, images: np.ndarray, labels: torch.Tensor,
-              step: int) -> Tuple[float, torch.Tensor]:
+    def _generator(self, seed: int) -> torch.Generator:
+        return torch.Generator(self.device).manual_seed(seed)
+
+    def _augment(self, picked: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        return augment(self.images[picked], generator, self.recipe.mirror == "yes",
+                       self.recipe.cutout)
+
+    def _step(self, images: torch.Tensor, labels: torch.Tensor,
+              step: int) -> Tuple[torch.Tensor, torch.Tensor]:
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * self._scale(step)
         values = to_values(images, self.device, self.dtype)
-        logits = self._forward(self.model, values)
+        logits = self._forward(self._called, values)
         loss = functional.cross_entropy(logits, self._targets(values, labels),
                                         label_smoothing=self.recipe.label_smoothing)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
         self.model.clip()
-        return float(loss.detach()), logits.detach()
+        return loss.detach(), logits.detach()
 
     @torch.no_grad()
     def _targets(self, values: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -152,7 +179,7 @@ class Trainer:
         taught = self._forward(self.teacher, values).softmax(1)
         return share * taught + (1 - share) * functional.one_hot(labels, classes)
 
-    def _forward(self, model: nn.Module, values: torch.Tensor) -> torch.Tensor:
+    def _forward(self, model: Callable[..., torch.Tensor], values: torch.Tensor) -> torch.Tensor:
         with torch.autocast(self.device.type, torch.bfloat16, values.dtype == torch.bfloat16):
             return model(values).float()
 
@@ -193,16 +220,17 @@ class Trainer:
             norm.train()
             norm.reset_running_stats()
             norm.momentum = None  # a plain average over all batches
-        rng = np.random.default_rng(self.recipe.seed)
-        picked = rng.permutation(len(self.data.train_images))[:count]
-        batches = np.array_split(picked, -(-len(picked) // 250))  # none much smaller than another
+        generator = self._generator(self.recipe.seed)
+        picked = torch.randperm(len(self.images), generator=generator, device=self.device)[:count]
+        # none much smaller than another
+        batches = torch.tensor_split(picked, -(-len(picked) // 250))
         for batch in tqdm(batches, desc="settle", disable=not progress):
-            images = augment(self.data.train_images[batch], rng, self.recipe.mirror == "yes")
-            self.model(to_values(images, self.device, torch.float32))
+            self.model(to_values(self._augment(batch, generator), self.device, torch.float32))
         self.model.eval()
 
     def save(self) -> None:
         """Write the checkpoint so that a kill at any moment leaves the old one or the new one."""
+        self._saved = time.monotonic()
         partial = self.folder / (CHECKPOINT + ".partial")
         torch.save({"epoch": self.epoch, "recipe": asdict(self.recipe), "history": self.history,
                     "network": self.model.network.description(),
@@ -228,7 +256,7 @@ class Trainer:
                                                weights_only=True)
             network = state["network"]
         except Exception as error:  # damaged files raise a dozen kinds
-            raise ValueError(f"{checkpoint} is no checkpoint: {error}") from None
+            raise ValueError(f"{checkpoint} is not a checkpoint: {error}") from None
         if network != self.model.network.description():
             raise ValueError(f"{checkpoint} is of another network: {network}")
         return state

@@ -9,6 +9,7 @@ CHOICES: Dict[str, Tuple[str, ...]] = {
     "surrogate": ("hardtanh", "identity", "quadratic"),
     "binarization": ("deterministic", "stochastic"),
     "activations": ("binary", "relu"),
+    "weights": ("binary", "real"),
     "normalization": ("batch", "shift"),
     "scale": ("none", "alpha", "alpha_k"),
     "order": ("binarynet", "xnor"),
@@ -31,6 +32,10 @@ class Method:
         (BinaryNet, equation 2); inference is deterministic either way.
     activations : str
         "relu": only the weights are binary (Courbariaux et al., BinaryConnect, 2015).
+    weights : str
+        "real": only the activations are binary, which is the first of two steps from which the
+        second starts (Martinez et al., Training Binary Neural Networks with Real-to-Binary
+        Convolutions, 2020, section 4.2).
     normalization : str
         "shift": shift-based batch normalisation (BinaryNet, algorithm 3).
     scale : str
@@ -52,6 +57,7 @@ class Method:
     surrogate: str = CHOICES["surrogate"][0]
     binarization: str = CHOICES["binarization"][0]
     activations: str = CHOICES["activations"][0]
+    weights: str = CHOICES["weights"][0]
     normalization: str = CHOICES["normalization"][0]
     scale: str = CHOICES["scale"][0]
     order: str = CHOICES["order"][0]
@@ -65,6 +71,8 @@ class Method:
         """Why the accelerator can't compute it; None if every layer is affine in its sums."""
         if self.activations == "relu":
             return "its activations are real numbers, the accelerator's are bits"
+        if self.weights == "real":
+            return "its weights are real numbers, the accelerator's are bits"
         if self.scale == "alpha_k":
             return ("K scales every position by its own inputs' real size, so no one threshold "
                     "serves a channel")
@@ -72,7 +80,7 @@ class Method:
 
 
 def check_choices(switches: object, choices: Dict[str, Tuple[str, ...]]) -> None:
-    """Refuse, by its name, the first field of `switches` that is none of its `choices`."""
+    """Refuse, by its name, the first field of `switches` that is not one of its `choices`."""
     for name, known in choices.items():
         if getattr(switches, name) not in known:
-            raise ValueError(f"{name} {getattr(switches, name)!r} is none of {', '.join(known)}")
+            raise ValueError(f"{name} {getattr(switches, name)!r} is not one of {', '.join(known)}")

@@ -81,7 +81,9 @@ class BinaryNet(nn.Module):
         inputs = self._activate(x) if index else x
         # clipped to [-1, 1] after every step, so the gradient may pass everywhere: one that stopped
         # at 1, where bfloat16 rounds many weights to, would hold them there for good
-        weight = binarize(self.latent[index].to(x.dtype), "identity")
+        weight = self.latent[index].to(x.dtype)
+        if method.weights == "binary":
+            weight = binarize(weight, "identity")
         if layer.is_conv:
             if layer.padding == net.ONE:
                 inputs = functional.pad(inputs, (1, 1, 1, 1), value=1.0)

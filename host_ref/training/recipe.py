@@ -29,6 +29,8 @@ class Recipe(Method):
     """Or "shift_adamax" (BinaryNet, algorithm 4)."""
     mirror: str = "yes"
     """Whether training mirrors half of the pictures: "no" where left and right are classes."""
+    cutout: int = 0
+    """Side in pixels of a grey square put somewhere into each training picture; 0: none."""
     start: str = ""
     """A checkpoint whose weights the schedule starts from; empty: random ones."""
     teacher: str = ""
@@ -39,6 +41,6 @@ class Recipe(Method):
     def __post_init__(self) -> None:
         super().__post_init__()
         methods.check_choices(self, CHOICES)
-        for name, least in (("epochs", 1), ("batch", 2), ("validation", 0)):
+        for name, least in (("epochs", 1), ("batch", 2), ("validation", 0), ("cutout", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} {getattr(self, name)}: at least {least}")

@@ -50,6 +50,13 @@ def test_a_folder_without_it(tmp_path):
         cifar10.load(tmp_path, "test")
 
 
+@pytest.mark.parametrize("path", [None, 7, "a\0b", "x" * 5000])
+def test_what_is_not_a_path(path):
+    with pytest.raises(cifar10.DatasetError, match="folder") as caught:
+        cifar10.load(path, "test")
+    assert len(str(caught.value)) < 1200
+
+
 def test_a_missing_batch_is_named(folder):
     (folder[0] / "data_batch_4.bin").unlink()
     with pytest.raises(cifar10.DatasetError, match="data_batch_4.bin"):

@@ -2,12 +2,13 @@
 
 import json
 import re
+import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from host_ref.network import CIFAR10, Network
+from host_ref.network import CIFAR10, MAX_LAYERS, Network
 from host_ref.parameters import (
     MAX_MAGNITUDE,
     VALUES,
@@ -290,6 +291,40 @@ def test_bad_header(path, changes, words):
     write_raw(path, with_header(raw(path), **changes))
     message = complaint(path)
     assert all(word in message for word in words), message
+
+
+@pytest.mark.parametrize("part", ["training", "accuracy", "name", "network", "classes"])
+def test_a_header_nested_without_end(path, part):
+    """At some depths it can be read, but not be checked or written."""
+    arrays = raw(path)
+    header = json.dumps(dict(header_of(arrays), **{part: {"deep": "HERE"}}))
+    for depth in (500, *range(880, 1000), 100_000):
+        deep = header.replace('"HERE"', "[" * depth + "]" * depth).encode()
+        write_raw(path, dict(arrays, header=np.frombuffer(deep, np.uint8)))
+        assert len(complaint(path)) < 1200
+
+
+def test_thirty_thousand_layers_are_refused_at_once(path):
+    arrays = raw(path)
+    network = header_of(arrays)["network"]
+    network["layers"] = [dict(network["layers"][1], name=f"fc{n}") for n in range(30_000)]
+    write_raw(path, with_header(arrays, network=network))
+    begun = time.process_time()
+    assert f"30000 layers, at most {MAX_LAYERS}" in complaint(path)
+    assert time.process_time() - begun < 2
+
+
+def test_names_of_a_hundred_thousand_characters_are_cut(path):
+    arrays, long = raw(path), "n" * 100_000
+    layers = header_of(arrays)["network"]["layers"]
+    for changes in ({"network": {"height": 4, "width": 6, "layers": [
+                        dict(layers[0], name=long), *layers[1:]]}}, {long: 1},
+                    {"network": {"height": 4, "width": 6, "layers": [dict(layers[0], kind=long)]}},
+                    {"preprocessing": {"size": long}}, {"known_answer": long}):
+        write_raw(path, with_header(arrays, **changes))
+        assert len(complaint(path)) < 1200
+    write_raw(path, dict(arrays, **{long[:60_000]: arrays["fc1.k"]}))
+    assert len(complaint(path)) < 1200
 
 
 def test_a_network_outside_the_limits_names_its_layer(path):

@@ -7,7 +7,7 @@ import torch
 
 from host_ref import network as net
 from host_ref.training.curves import HISTORY
-from host_ref.training.loop import CHECKPOINT, Trainer, split
+from host_ref.training.loop import CHECKPOINT, Trainer, TrainingError, split
 from host_ref.training.recipe import Recipe
 from host_ref.training.teacher import Teacher, save
 
@@ -148,5 +148,36 @@ def test_a_start_that_does_not_fit_is_refused(tiny, pictures, tmp_path, changes,
 
 def test_what_is_no_checkpoint_is_refused(tiny, pictures, tmp_path):
     (tmp_path / CHECKPOINT).write_text("text")
-    with pytest.raises(ValueError, match="is no checkpoint"):
+    with pytest.raises(ValueError, match="is not a checkpoint"):
         trainer(tiny, pictures, tmp_path)
+
+
+def test_checkpoints_may_be_further_apart_but_the_last_epoch_has_one(tiny, pictures, tmp_path):
+    run = Trainer(tiny, RECIPE, split(*pictures, RECIPE), tmp_path, save_every_s=3600)
+    saved = []
+    save_now = run.save
+    run.save = lambda: (saved.append(run.epoch), save_now())
+    run.run(progress=False)
+    assert saved == [1, 3]
+
+
+def test_binary_weights_start_from_real_ones(tiny, pictures, tmp_path):
+    first = trainer(tiny, pictures, tmp_path / "first", replace(RECIPE, weights="real"))
+    first.run(progress=False)
+    assert first.history[-1]["loss"] < first.history[0]["loss"]
+    with pytest.raises(ValueError, match="its weights are real numbers"):
+        first.model.affine(0)
+    recipe = replace(RECIPE, start=str(tmp_path / "first" / CHECKPOINT))
+    second = trainer(tiny, pictures, tmp_path / "second", recipe)
+    second.run(progress=False)
+    second.model.affine(0)
+    assert second.validate() > 0.2
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_saves_nothing(tiny, pictures, tmp_path):
+    run = trainer(tiny, pictures, tmp_path)
+    with torch.no_grad():
+        run.model.norms[-1].weight[0] = float("nan")
+    with pytest.raises(TrainingError, match="epoch 1: the loss is nan"):
+        run.run(progress=False)
+    assert not (tmp_path / CHECKPOINT).exists()

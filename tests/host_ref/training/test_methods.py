@@ -9,7 +9,7 @@ from host_ref.training.recipe import Recipe
 
 @pytest.mark.parametrize("field", CHOICES)
 def test_an_unknown_choice_is_refused_by_name(field):
-    with pytest.raises(ValueError, match=f"{field} 'wrong' is none of {CHOICES[field][0]}"):
+    with pytest.raises(ValueError, match=f"{field} 'wrong' is not one of {CHOICES[field][0]}"):
         Method(**{field: "wrong"})
 
 
@@ -22,7 +22,7 @@ def test_what_is_not_affine_in_the_sums_says_why():
 
 @pytest.mark.parametrize("field", ["surrogate", "optimizer", "mirror"])
 def test_a_recipe_checks_its_own_words_and_its_methods(field):
-    with pytest.raises(ValueError, match=f"{field} 'wrong' is none of"):
+    with pytest.raises(ValueError, match=f"{field} 'wrong' is not one of"):
         Recipe(**{field: "wrong"})
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from host_ref.training.teacher import Teacher, load, save
+from host_ref.training.teacher import SIZES, Teacher, load, save
 
 
 def values(count=3):
@@ -20,8 +20,9 @@ def test_whitened_patches_have_no_correlation():
     np.testing.assert_allclose(second_moments, np.eye(12), atol=0.01)
 
 
-def test_a_saved_teacher_answers_the_same(tmp_path):
-    model = Teacher(classes=4).eval()
+@pytest.mark.parametrize("size", SIZES)
+def test_a_saved_teacher_answers_the_same(tmp_path, size):
+    model = Teacher(4, size).eval()
     path = tmp_path / "new" / "teacher.pt"
     save(path, model, seed=3, validation=50)
     with torch.no_grad():
@@ -42,5 +43,14 @@ def test_what_is_no_teacher_is_refused(tmp_path):
     torch.save({"model": {}}, tmp_path / "other.pt")
     (tmp_path / "text.pt").write_text("text")
     for name in ("other.pt", "text.pt"):
-        with pytest.raises(ValueError, match="is no teacher"):
+        with pytest.raises(ValueError, match="is not a teacher"):
             load(tmp_path / name, 10, 1, 2000)
+
+
+def test_a_teacher_whose_training_went_wrong_is_refused(tmp_path):
+    model = Teacher(4)
+    with torch.no_grad():
+        model.head.weight[0, 0] = float("nan")
+    save(tmp_path / "wrong.pt", model, 1, 50)
+    with pytest.raises(ValueError, match="no numbers"):
+        load(tmp_path / "wrong.pt", 4, 1, 50)
