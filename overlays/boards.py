@@ -20,6 +20,9 @@ class Board:
     ps_clk_mhz: float
     io_pll_feedback: int
     fclk0_divisors: Tuple[int, int]
+    overlay: str
+    """The folder with its overlay: one bitstream serves the PYNQ-Z1 and the Z2, since both carry
+    the same part and PS_CLK, and the design uses no pins."""
 
     @property
     def io_pll_mhz(self) -> float:
@@ -32,11 +35,19 @@ class Board:
 
 
 BOARDS: Tuple[Board, ...] = (
-    Board("Pynq-Z1", "xc7z020clg400-1", 50.0, 20, (5, 2)),
-    Board("Pynq-Z2", "xc7z020clg400-1", 50.0, 20, (5, 2)),
+    Board("Pynq-Z1", "xc7z020clg400-1", 50.0, 20, (5, 2), "Pynq-Z1"),
+    Board("Pynq-Z2", "xc7z020clg400-1", 50.0, 20, (5, 2), "Pynq-Z1"),
     # 33.333 MHz, where PYNQ's Clocks believes 50 on every Zynq-7000 board
-    Board("ZedBoard", "xc7z020clg484-1", 100 / 3, 30, (5, 2)),
+    Board("ZedBoard", "xc7z020clg484-1", 100 / 3, 30, (5, 2), "ZedBoard"),
 )
+
+
+HP_PORTS: Tuple[int, ...] = (0, 2)
+"""The AXI HP ports on which the accelerator's memory ports are, in their order.
+
+Not 0 and 1, nor 2 and 3: each of these pairs shares one port of the DDR controller (UG585, figure
+10-1).
+"""
 
 
 def find(name: Optional[str]) -> Optional[Board]:

@@ -17,11 +17,9 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from overlays.boards import BOARDS, Board, find
 from pynq_bnn import registers
+from pynq_bnn.registers import BASE_ADDRESS, WINDOW_BYTES
 
 INSTANCE = "bnn"
-BASE_ADDRESS = 0x43C0_0000
-"""Where Vivado puts the first IP on M_AXI_GP0; the 64 KiB after it are the accelerator's."""
-RANGE_BYTES = 0x1_0000
 
 _AXI_VLNV = "xilinx.com:interface:aximm:1.0"
 _PORT = "S_AXI"
@@ -49,7 +47,7 @@ def _processing_system(modules: Element, board: Board) -> None:
                TYPE="MASTER", VLNV=_AXI_VLNV)
     SubElement(SubElement(system, "MEMORYMAP"), "MEMRANGE", INSTANCE=INSTANCE,
                BASEVALUE=f"0x{BASE_ADDRESS:08X}",
-               HIGHVALUE=f"0x{BASE_ADDRESS + RANGE_BYTES - 1:08X}", MEMTYPE="REGISTER",
+               HIGHVALUE=f"0x{BASE_ADDRESS + WINDOW_BYTES - 1:08X}", MEMTYPE="REGISTER",
                MASTERBUSINTERFACE="M_AXI_GP0", SLAVEBUSINTERFACE=_PORT)
 
 

@@ -1,10 +1,11 @@
 """The AXI3 slave behind the processor's GP0 port: bursts become single register accesses."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from overlays.gateware.axi import GP, Burst, Response
+from overlays.gateware.pipeline import moved
 from overlays.gateware.register_bus import READ_LATENCY, RegisterBus
 
 WINDOW_BITS = 12
@@ -21,8 +22,8 @@ class AxiSlave(wiring.Component):
 
     Bursts may be INCR or FIXED, of 1 to 16 beats.  A beat is answered with SLVERR, and no register
     is touched, when it is not of 4 aligned bytes (SIZE, address, a write's strobes), when its
-    address is outside the window, or when the burst is a WRAP; also when the register file has no
-    such offset.  A write burst answers SLVERR if any of its beats would.  Write data are taken
+    address is outside the window, or when the burst is a WRAP.  A write burst answers SLVERR if any
+    of its beats would.  Write data are taken
     after their address and in its order; IDs come back as they were sent.  No READY or VALID
     depends on an input of the same cycle.
 
@@ -44,7 +45,7 @@ class AxiSlave(wiring.Component):
 
     def __init__(self, base: int) -> None:
         if base % (1 << WINDOW_BITS):
-            raise ValueError(f"the window's base 0x{base:08X} is no multiple of 4 KiB")
+            raise ValueError(f"the window's base 0x{base:08X} is not a multiple of 4 KiB")
         self.base = base
         super().__init__()
 
@@ -59,7 +60,7 @@ class AxiSlave(wiring.Component):
         m.d.comb += axi.rlast.eq(beats_left == 0)
         # the address stands for cycles before it is used: far readers get a register of their own
         m.d.sync += [bus.address.eq(address[:WINDOW_BITS]),
-                     following.eq(address[REGISTER_SIZE:WINDOW_BITS] + 1)]
+                     following.eq(moved(address[REGISTER_SIZE:WINDOW_BITS], Const(1)))]
         m.d.comb += valid_beat.eq((size == REGISTER_SIZE) & (address[:2] == 0)
                                   & ((burst == Burst.INCR) | (burst == Burst.FIXED))
                                   & (address[WINDOW_BITS:] == self.base >> WINDOW_BITS))
@@ -101,14 +102,13 @@ class AxiSlave(wiring.Component):
             with m.State("WAIT"):
                 m.d.sync += wait.eq(wait - 1)
                 with m.If(wait == 0):
-                    fault = bad | bus.fault
-                    m.d.sync += [axi.rdata.eq(bus.read_data), failed.eq(failed | fault),
-                                 axi.rresp.eq(Mux(fault, Response.SLVERR, Response.OKAY))]
+                    m.d.sync += [axi.rdata.eq(bus.read_data), failed.eq(failed | bad),
+                                 axi.rresp.eq(Mux(bad, Response.SLVERR, Response.OKAY))]
                     with m.If(~writing):
                         m.next = "READ"
                     with m.Elif(beats_left == 0):
                         m.d.sync += axi.bresp.eq(
-                            Mux(failed | fault, Response.SLVERR, Response.OKAY))
+                            Mux(failed | bad, Response.SLVERR, Response.OKAY))
                         m.next = "RESPONSE"
                     with m.Else():
                         m.next = "NEXT"

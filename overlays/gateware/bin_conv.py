@@ -1,17 +1,20 @@
 """The binary convolution: a stage that reads one feature-map buffer and writes the other."""
 
-from amaranth import Cat, Module, Mux, Signal, Value
+from amaranth import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from overlays.gateware import geometry
 from overlays.gateware.config import QUARTERS, TAPS, UNIT
 from overlays.gateware.decision import Decision
 from overlays.gateware.interfaces import MERGE_CYCLES, FmapRead, FmapWrite, Stage, Units
+from overlays.gateware.pipeline import KEEP, OWN
 from overlays.gateware.raster import Raster, Step
 from overlays.gateware.reducer import Reducer
 from overlays.gateware.thresholds import Thresholds
 from overlays.gateware.weights import PASSES, Weights
-from overlays.gateware.window import BLOCK, Window
+from overlays.gateware.window import Window
+from pynq_bnn.registers import CHANNEL_STEP
 
 
 class BinConv(wiring.Component):
@@ -65,17 +68,16 @@ class BinConv(wiring.Component):
         shape = self.stage.shape
 
         # What follows from the shape settles, here and in the blocks, before they start.
-        own = {"reset_less": True, "attrs": {"keep": 1}}
-        blocks, out_blocks = Signal(4, **own), Signal(4, **own)
-        spread, out_spread = Signal(2, **own), Signal(2, **own)
-        passes = Signal(10, **own)
+        blocks, out_blocks = Signal(4, **OWN), Signal(4, **OWN)
+        spread, out_spread = Signal(2, **OWN), Signal(2, **OWN)
+        passes = Signal(10, **OWN)
         settling = Signal(self.SETTLING - 1)
         m.d.sync += [
-            blocks.eq(shape.channels // BLOCK),
-            out_blocks.eq(shape.outputs // BLOCK),
-            spread.eq(_spread(blocks)),
-            out_spread.eq(_spread(out_blocks)),
-            passes.eq((out_blocks << spread) * (BLOCK // self.reducers)),
+            blocks.eq(shape.channels // CHANNEL_STEP),
+            out_blocks.eq(shape.outputs // CHANNEL_STEP),
+            spread.eq(geometry.spread(blocks)),
+            out_spread.eq(geometry.spread(out_blocks)),
+            passes.eq((out_blocks << spread) * (CHANNEL_STEP // self.reducers)),
             settling.eq(Cat(self.stage.start, settling)),
         ]
         for block in (raster, thresholds, weights, decision):
@@ -83,12 +85,12 @@ class BinConv(wiring.Component):
         for block in (raster, weights, decision):
             m.d.comb += block.passes.eq(passes)
         for block in (raster, thresholds, decision):
-            start = Signal(attrs={"keep": 1})
+            start = Signal(**KEEP)
             m.d.sync += start.eq(settling[-1])
             m.d.comb += block.start.eq(start)
         m.d.comb += [
             raster.shape.eq(shape),
-            thresholds.outputs.eq(out_blocks * BLOCK),
+            thresholds.outputs.eq(out_blocks * CHANNEL_STEP),
             weights.start.eq(thresholds.done),
             window.spread.eq(spread), window.blocks.eq(blocks),
             decision.out_spread.eq(out_spread), decision.blocks.eq(blocks),
@@ -145,8 +147,3 @@ class BinConv(wiring.Component):
         ]
         wiring.connect(m, decision.write, wiring.flipped(self.write))
         return m
-
-
-def _spread(blocks: Value) -> Value:
-    """log2 of the 128-bit quarters that a pixel of so many channels takes in a buffer."""
-    return Mux(blocks.matches(1, 2), 0, Mux(blocks.matches(3, 4), 1, 2))

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-WORD = 64
+from pynq_bnn.registers import MAX_CHANNELS, WORD_BYTES
+
+WORD = 8 * WORD_BYTES
 """Bits of a memory word and of an AXI HP port."""
 UNIT = 128
 """Bits that the parameter stream delivers in a cycle: one tap of one output, 128 channels."""
-ROW = 512
-"""Bits of a row of a feature-map buffer: four units, the most channels of a pixel."""
-BURST_BYTES = 128
-"""Every DMA transfer is whole bursts of 16 beats of 64 bits at multiples of their size (UG585:
-AXI3, at most 16 beats); so no burst crosses 4 KiB."""
+ROW = MAX_CHANNELS
+"""Bits of a row of a feature-map buffer: 512, four units, the most channels of a pixel."""
 TAPS = 9
 QUARTERS = ROW // UNIT
-MAX_SIDE = 32
-MAX_CHANNELS = ROW
-MAX_FC_INPUTS = 8192
-MAX_CLASSES = 64
 
 
 @dataclass(frozen=True)

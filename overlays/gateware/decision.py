@@ -8,14 +8,14 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from overlays.gateware.config import MAX_CHANNELS, MAX_SIDE, QUARTERS, TAPS, UNIT
+from overlays.gateware.config import QUARTERS, TAPS, UNIT
 from overlays.gateware.interfaces import MERGE_CYCLES, WRITE_BITS, FmapWrite
+from overlays.gateware.pipeline import OWN, delay, register
 from overlays.gateware.raster import Centre, next_quarter
 from overlays.gateware.thresholds import Threshold, Thresholds, threshold_depth
+from pynq_bnn.registers import CHANNEL_STEP, MAX_CHANNELS, MAX_SIDE
 
 SPREADS = range(QUARTERS.bit_length())
-BLOCK = 64
-"""Channels come in multiples of this."""
 
 
 class Decision(wiring.Component):
@@ -27,7 +27,7 @@ class Decision(wiring.Component):
     Ports
     -----
     start : pulse; the inputs up to `pool` are right since the cycle before
-    spread : log2 of the reducers that an output takes, 0 to 2
+    spread : log2 of the quarters of a pixel, and so of the reducers that an output takes, 0 to 2
     out_spread : log2 of the quarters of an output pixel
     blocks : 64-channel blocks of an input pixel, 1 to 8
     passes : of the layer
@@ -71,12 +71,12 @@ class Decision(wiring.Component):
             centres.append(_later(m, centres[-1], f"centre_{age}"))
         limits, flips = self._limits(m, summed, centres)
         reached = self._compare(m, limits)
-        flips = _delayed(m, flips, compared - summed)
+        flips = delay(m, flips, compared - summed)
 
         # Output j of the pass was decided at reducer j << spread.
         packed, flip = (Signal(self.reducers, name=name, reset_less=True)
                         for name in ("packed", "flip"))
-        packing = Signal(2, reset_less=True, attrs={"keep": 1})
+        packing = Signal(2, **OWN)
         m.d.sync += packing.eq(self.spread)
         with m.Switch(packing):
             for spread in SPREADS:
@@ -91,8 +91,7 @@ class Decision(wiring.Component):
 
     def _limits(self, m: Module, age: int, centres: List[data.View]) -> Tuple[List[Value], Value]:
         """The most mismatches with which each sum reaches its threshold; the flips; at `age`."""
-        own = {"reset_less": True, "attrs": {"keep": 1}}
-        blocks, blocks_3 = Signal(4, **own), Signal(5, **own)
+        blocks, blocks_3 = Signal(4, **OWN), Signal(5, **OWN)
         m.d.sync += [blocks.eq(self.blocks), blocks_3.eq(self.blocks + (self.blocks << 1))]
         # One, two or three rows of as many columns are valid, never none.
         above, below = self.valid[1], self.valid[7]
@@ -106,7 +105,7 @@ class Decision(wiring.Component):
             rows_1.eq(rows), rows_3.eq(rows + (rows << 1)), sides.eq(side),
             every.eq(Mux(sides[1], rows_3, Mux(sides[0], rows_1 << 1, rows_1))),
         ]
-        every = _delayed(m, every, age - 4)
+        every = delay(m, every, age - 4)
 
         index_age = age - 1 - Thresholds.READ_LATENCY
         with m.If(centres[index_age].valid & centres[index_age].pass_end):
@@ -117,10 +116,10 @@ class Decision(wiring.Component):
         limits = []
         for r in range(self.reducers):
             limit = Signal(signed(17), name=f"limit_{r}", reset_less=True)
-            m.d.sync += limit.eq(every * BLOCK - self.thresholds[r].t)
+            m.d.sync += limit.eq(every * CHANNEL_STEP - self.thresholds[r].t)
             limits.append(limit >> 1)
         flips = Cat(self.thresholds[r].flip for r in range(self.reducers))
-        return limits, _delayed(m, flips, 1)
+        return limits, delay(m, flips, 1)
 
     def _compare(self, m: Module, limits: List[Value]) -> Signal:
         """Reached or not, for each reducer's output, from the mismatches 3 cycles ago."""
@@ -131,8 +130,7 @@ class Decision(wiring.Component):
                 total = Signal(11 + spread, name=f"total_{spread}_{r}", reset_less=True)
                 other = 0
                 if r % (1 << spread) == 0:
-                    joined = Signal(name=f"joined_{spread}_{r}", reset_less=True,
-                                    attrs={"keep": 1})
+                    joined = Signal(name=f"joined_{spread}_{r}", **OWN)
                     m.d.sync += joined.eq(self.spread[spread - 1:].any())
                     other = Mux(joined, counts[r + (1 << spread - 1)], 0)
                 m.d.sync += total.eq(count + other)
@@ -145,7 +143,7 @@ class Decision(wiring.Component):
     def _pool(self, m: Module, packed: Value, centre: data.View) -> Tuple[Value, Value]:
         """Whether an output pixel is complete, and its bits: any of the 2 x 2, with pooling."""
         column, odd_row = Signal(range(MAX_SIDE), reset_less=True), Signal(reset_less=True)
-        pool = Signal(reset_less=True, attrs={"keep": 1})
+        pool = Signal(**OWN)
         m.d.sync += pool.eq(self.pool)
         with m.If(centre.valid):
             m.d.sync += column.eq(column + 1)
@@ -170,14 +168,13 @@ class Decision(wiring.Component):
 
     def _write(self, m: Module, emit: Value, bits: Value, centre: data.View) -> None:
         """Pixel after pixel, each image from a row of its own, a pass beside the one before."""
-        own = {"reset_less": True, "attrs": {"keep": 1}}
         row, quarter = Signal(16, reset_less=True), Signal(2, reset_less=True)
         channel = Signal(range(MAX_CHANNELS), reset_less=True)
         remaining, is_last = Signal(10, reset_less=True), Signal(reset_less=True)
         last = Signal(MERGE_CYCLES + 1)
         # What follows from the shape: log2 of the outputs of a pass, these, quarters of a pixel.
-        size, outputs, stride = (Signal(range(WRITE_BITS.bit_length()), **own),
-                                 Signal(self.reducers.bit_length(), **own), Signal(3, **own))
+        size, outputs, stride = (Signal(range(WRITE_BITS.bit_length()), **OWN),
+                                 Signal(self.reducers.bit_length(), **OWN), Signal(3, **OWN))
         m.d.sync += [
             size.eq(exact_log2(self.reducers) - self.spread),
             outputs.eq(self.reducers >> self.spread),
@@ -208,16 +205,6 @@ class Decision(wiring.Component):
 
 def _later(m: Module, centre: data.View, name: str) -> data.View:
     """`centre` a cycle later; only `valid` needs a reset."""
-    later, valid = Signal(Centre, name=name, reset_less=True), Signal(name=f"{name}_valid")
-    m.d.sync += [later.eq(centre), valid.eq(centre.valid)]
+    later = register(m, centre, name)
+    valid = register(m, centre.valid, f"{name}_valid", reset_less=False)
     return data.View(Centre, Cat(valid, later.as_value()[1:]))
-
-
-def _delayed(m: Module, value: Value, cycles: int) -> Value:
-    """`value` some cycles later; the last register is no part of a slow shift register."""
-    for cycle in range(cycles):
-        keep = {"keep": 1} if cycle == cycles - 1 else {}
-        later = Signal(len(value), reset_less=True, attrs=keep)
-        m.d.sync += later.eq(value)
-        value = later
-    return value

@@ -2,7 +2,7 @@
 
 from amaranth.lib import data
 
-from overlays.gateware.config import BURST_BYTES
+from pynq_bnn.registers import BURST_BYTES
 
 BURST_BITS = (BURST_BYTES - 1).bit_length()
 """Address bits within a burst."""

@@ -11,11 +11,11 @@ from overlays.gateware.axi import (
     BUFFERABLE,
     HP_OUTSTANDING,
     HP_READ,
-    MAX_BEATS,
     Burst,
 )
-from overlays.gateware.config import BURST_BYTES, UNIT, WORD
+from overlays.gateware.config import UNIT, WORD
 from overlays.gateware.dma_command import BURST_BITS, BURST_NUMBER_BITS
+from pynq_bnn.registers import BURST_BYTES, BURST_WORDS
 
 BURST_UNITS = BURST_BYTES * 8 // UNIT
 UNIT_LATENCY = 2
@@ -30,6 +30,9 @@ class DmaReadPort(wiring.Component):
     A burst is asked for only when the FIFO has room for it, so RREADY is always 1.  All bursts have
     ID 0 and come back in order.  `issue` may be pulsed in a cycle in which `can_issue` is 1; the
     next one is possible four cycles later.
+
+    A beat that comes while none is owed is let go by: the port's own buffers may still hold what a
+    bitstream before this one had asked for, or what a program that was killed had.
 
     Parameters
     ----------
@@ -76,27 +79,28 @@ class DmaReadPort(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        beat = Signal(MAX_BEATS.bit_length() - 1)
+        beat = Signal(BURST_WORDS.bit_length() - 1)
         arrived, last = Signal(), Signal()
         data, failed = Signal(WORD, reset_less=True), Signal()
-        m.d.sync += [arrived.eq(self.axi.rvalid), last.eq(self.axi.rvalid & self.axi.rlast),
-                     data.eq(self.axi.rdata), failed.eq(self.axi.rvalid & self.axi.rresp[1]),
+        outstanding, coming = Signal(range(HP_OUTSTANDING + 1)), Signal()
+        m.d.comb += coming.eq(self.axi.rvalid & (outstanding != 0))
+        m.d.sync += [arrived.eq(coming), last.eq(coming & self.axi.rlast),
+                     data.eq(self.axi.rdata), failed.eq(coming & self.axi.rresp[1]),
                      beat.eq(beat + arrived)]
         freed = self._fifo(m, arrived, beat[0], data)
-        self._requests(m, last, freed)
+        self._requests(m, outstanding, last, freed)
         self._faults(m, beat, last, failed)
         return m
 
-    def _requests(self, m: Module, last: Signal, freed: Signal) -> None:
-        """The address channel, and how many bursts may be on their way."""
+    def _requests(self, m: Module, outstanding: Signal, last: Signal, freed: Signal) -> None:
+        """The address channel, and how many bursts are and may be on their way."""
         axi = self.axi
-        outstanding, free = Signal(range(HP_OUTSTANDING + 1)), Signal(
-            range(self.fifo_bursts + 1), init=self.fifo_bursts)
+        free = Signal(range(self.fifo_bursts + 1), init=self.fifo_bursts)
         burst = Signal(BURST_NUMBER_BITS, reset_less=True)
         quiet = (outstanding == 0) & ~self.issue
         m.d.comb += [
             axi.rready.eq(1),
-            axi.araddr.eq(burst << BURST_BITS), axi.arlen.eq(MAX_BEATS - 1),
+            axi.araddr.eq(burst << BURST_BITS), axi.arlen.eq(BURST_WORDS - 1),
             axi.arsize.eq(BEAT_SIZE), axi.arburst.eq(Burst.INCR), axi.arcache.eq(BUFFERABLE),
         ]
         m.d.sync += [

@@ -9,6 +9,7 @@ from overlays.gateware.config import UNIT
 from overlays.gateware.dma_command import BURST_BITS, BURST_NUMBER_BITS, DmaCommand
 from overlays.gateware.dma_read_port import BURST_UNITS, UNIT_LATENCY, DmaReadPort, count
 from overlays.gateware.interfaces import Units
+from overlays.gateware.pipeline import KEEP, moved
 
 COMMAND_LATENCY = 3
 """Cycles from a command, taken by an idle reader, to its first ARVALID; the second port's comes two
@@ -25,8 +26,6 @@ SLICE = 32
 QUEUE_DEPTH = 16
 QUEUE_SLICE = 36
 """Bits of the queue that share LUTRAM and its addresses: six RAM32M of six bits."""
-OWN = {"attrs": {"keep": 1}}
-"""A register not to be merged with its like."""
 
 
 class DmaReader(wiring.Component):
@@ -64,7 +63,9 @@ class DmaReader(wiring.Component):
     error, error_address : Out(1), Out(32)
         Registers: the first failing 64-bit word in the order of the commands.
     reset : In(1)
-        Pulse.
+        Pulse, or longer.
+    draining : Out(1)
+        After `reset`: bursts that nobody waits for are still on their way.
     """
 
     def __init__(self, ports: int = 2, fifo_bursts: int = 32) -> None:
@@ -75,6 +76,7 @@ class DmaReader(wiring.Component):
         super().__init__({
             "commands": In(stream.Signature(DmaCommand)), "units": Out(Units),
             "busy": Out(1), "error": Out(1), "error_address": Out(32), "reset": In(1),
+            "draining": Out(1),
             **{f"axi{n}": Out(HP_READ) for n in range(ports)},
         })
 
@@ -86,10 +88,11 @@ class DmaReader(wiring.Component):
             wiring.connect(m, port.axi, wiring.flipped(getattr(self, f"axi{n}")))
             ports.append(port)
         draining, clear = Signal(), Signal()
+        stopped = Signal(**KEEP)  # as `draining`: a copy near those who take units
         m.d.comb += [port.clear.eq(clear) for port in ports]
         begun = self._issue(m, ports, draining, clear)
-        waiting = self._collect(m, ports, draining, clear)
-        self._drain(m, ports, draining, clear)
+        waiting = self._collect(m, ports, draining, stopped, clear)
+        self._drain(m, ports, draining, stopped, clear)
         command = self.commands
         m.d.sync += self.busy.eq(self.reset | command.valid & command.ready
                                  | Mux(draining, ~self.error, begun | waiting))
@@ -125,7 +128,8 @@ class DmaReader(wiring.Component):
             m.d.sync += [active.eq(0), turn.eq(0)]
         return active | issues.any()
 
-    def _collect(self, m: Module, ports: list, draining: Signal, clear: Signal) -> Value:
+    def _collect(self, m: Module, ports: list, draining: Signal, stopped: Signal,
+                 clear: Signal) -> Value:
         """Take a burst's units from each port in turn; returns whether some are still to leave."""
         queue = UnitQueue()
         m.submodules.queue = ResetInserter(clear)(queue)
@@ -135,14 +139,14 @@ class DmaReader(wiring.Component):
         m.d.comb += [
             take.eq(queue.room & ~draining & Array(port.available for port in ports)[turn]),
             queue.reserve.eq(take), queue.push.eq(taken),
-            self.units.valid.eq(queue.r.valid & ~draining),
+            self.units.valid.eq(queue.r.valid & ~stopped),
             self.units.payload.eq(queue.r.payload), queue.r.ready.eq(self.units.ready),
         ]
         m.d.comb += [port.take.eq(take & (turn == n)) for n, port in enumerate(ports)]
         m.d.sync += taken.eq(take)
         # the choice among 128 bits that come out of block RAM, from one copy for each 32 of them
         for n in range(UNIT // SLICE):
-            taken_turn = Signal.like(turn, name=f"taken_turn{n}", **OWN)
+            taken_turn = Signal.like(turn, name=f"taken_turn{n}", **KEEP)
             m.d.sync += taken_turn.eq(turn)
             m.d.comb += queue.data.word_select(n, SLICE).eq(Array(
                 port.unit.word_select(n, SLICE) for port in ports)[taken_turn])
@@ -154,10 +158,12 @@ class DmaReader(wiring.Component):
                 m.d.sync += turn.eq(_after(turn, ports))
         return ~queue.empty | ~Cat(port.empty for port in ports).all()
 
-    def _drain(self, m: Module, ports: list, draining: Signal, clear: Signal) -> None:
+    def _drain(self, m: Module, ports: list, draining: Signal, stopped: Signal,
+               clear: Signal) -> None:
         """Stop at an error or reset; of the ports' first errors keep the first in order."""
         resetting, drained = Signal(), Signal()
         settled = Signal(DRAIN_CYCLES)
+        m.d.comb += self.draining.eq(resetting)
         first, *others = ports
         later = Signal()
         if others:
@@ -177,9 +183,10 @@ class DmaReader(wiring.Component):
         with m.Elif(drained & ~resetting):
             m.d.sync += self.error.eq(1)
         with m.If(self.reset | Cat(port.fault for port in ports).any()):
-            m.d.sync += draining.eq(1)
+            m.d.sync += [draining.eq(1), stopped.eq(1)]
         with m.If(clear):
-            m.d.sync += [draining.eq(0), resetting.eq(0), settled.eq(0), drained.eq(0)]
+            m.d.sync += [draining.eq(0), stopped.eq(0), resetting.eq(0), settled.eq(0),
+                         drained.eq(0)]
 
 
 def _after(turn: Signal, ports: list) -> object:
@@ -221,11 +228,11 @@ class UnitQueue(wiring.Component):
         r = self.r
         pop, popped, stored = Signal(), Signal(), Signal()
         newest = Signal(range(QUEUE_DEPTH), init=QUEUE_DEPTH - 1)
-        oldest = Signal(range(QUEUE_DEPTH), **OWN)
+        oldest = Signal(range(QUEUE_DEPTH), **KEEP)
         m.d.comb += pop.eq(r.valid & r.ready)
         m.d.sync += [
             popped.eq(pop), stored.eq(self.push), newest.eq(newest + stored),
-            oldest.eq(_moved(oldest, pop)),
+            oldest.eq(moved(oldest, pop)),
             r.valid.eq(stored | r.valid & ~(r.ready & (newest == oldest))),
         ]
         for n, start in enumerate(range(0, UNIT, QUEUE_SLICE)):
@@ -234,20 +241,15 @@ class UnitQueue(wiring.Component):
             ram = m.submodules[f"ram{n}"] = memory.Memory(
                 shape=bits, depth=QUEUE_DEPTH, init=[], attrs={"ram_style": "distributed"})
             write_port, read_port = ram.write_port(), ram.read_port(domain="comb")
-            enable = Signal(name=f"enable{n}", **OWN)
-            tail, head = (Signal(range(QUEUE_DEPTH), name=name, **OWN)
+            enable = Signal(name=f"enable{n}", **KEEP)
+            tail, head = (Signal(range(QUEUE_DEPTH), name=name, **KEEP)
                           for name in (f"tail{n}", f"head{n}"))
             data = Signal(bits, name=f"data{n}", reset_less=True)
             m.d.sync += [data.eq(self.data[part]), enable.eq(self.push), tail.eq(tail + enable),
-                         head.eq(_moved(head, pop))]
+                         head.eq(moved(head, pop))]
             m.d.comb += [write_port.data.eq(data), write_port.en.eq(enable),
                          write_port.addr.eq(tail), read_port.addr.eq(head),
                          r.payload[part].eq(read_port.data)]
         free, room = count(m, "free", QUEUE_DEPTH, popped, self.reserve, init=QUEUE_DEPTH)
         m.d.comb += [self.room.eq(room), self.empty.eq(free[-1])]
         return m
-
-
-def _moved(address: Signal, move: Value) -> Value:
-    """Address + move, a lookup table a bit: `move` comes late, and a carry chain takes longer."""
-    return address ^ Cat(move, *(move & address[:n].all() for n in range(1, len(address))))

@@ -1,6 +1,6 @@
 """Writing DRAM through one HP port: a command and a stream of words in, bursts out."""
 
-from amaranth import Module, Mux, ResetInserter, Signal
+from amaranth import Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -9,25 +9,26 @@ from overlays.gateware.axi import (
     BUFFERABLE,
     HP_OUTSTANDING,
     HP_WRITE,
-    MAX_BEATS,
     Burst,
 )
+from overlays.gateware.beat_ring import BeatRing
 from overlays.gateware.config import WORD
 from overlays.gateware.dma_command import BURST_BITS, BURST_NUMBER_BITS, DmaCommand
 from overlays.gateware.interfaces import Words
+from pynq_bnn.registers import BURST_WORDS
 
 COMMAND_LATENCY = 2
 """Cycles from a command to AWVALID."""
 QUEUE = 16
-"""Words that wait for the bus, so that WREADY need not reach who sends them."""
-WORD_LATENCY = 2
+"""Words that wait for the bus."""
+WORD_LATENCY = 3
 """Cycles from a word that is taken to its WVALID, once its burst is announced."""
 DONE_LATENCY = 3
 """Cycles from the last write response to `done`."""
 
 
 class DmaWriter(wiring.Component):
-    """Writes 16 words a burst, one word a cycle, up to eight bursts ahead of their responses.
+    """Writes 16 words a burst, a word every other cycle, eight bursts ahead of their responses.
 
     A command is taken when the one before is done.  All bursts have ID 0.  A burst's data follow
     its address, whether or not that has been accepted.
@@ -39,7 +40,7 @@ class DmaWriter(wiring.Component):
 
     A command's words, and no more, are taken ahead of the bus into a queue of QUEUE words.
 
-    Cost: 160 LUT, 44 LUT as RAM, 245 FF.
+    Cost: 320 LUT, 44 LUT as RAM, 366 FF.
 
     Attributes
     ----------
@@ -54,7 +55,9 @@ class DmaWriter(wiring.Component):
     error, error_address : Out(1), Out(32)
         Where the first failing burst began.
     reset : In(1)
-        Pulse.
+        Pulse, or longer.
+    draining : Out(1)
+        After `reset`: bursts that were announced are still to be written or answered.
     """
 
     axi: Out(HP_WRITE)
@@ -65,6 +68,7 @@ class DmaWriter(wiring.Component):
     error: Out(1)
     error_address: Out(32)
     reset: In(1)
+    draining: Out(1)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -76,10 +80,10 @@ class DmaWriter(wiring.Component):
         quiet = to_answer == 0  # what is answered has been sent
 
         left = self._addresses(m, active, draining, to_answer, announced)
-        self._data(m, self._wanted(m, draining), draining, to_send, sent)
-        self._responses(m, answered, draining, failed)
+        stopping = self._responses(m, to_answer, answered, draining, failed)
+        self._data(m, self._wanted(m, draining), draining, stopping, to_send, sent)
 
-        m.d.comb += [self.commands.ready.eq(~active & ~draining),
+        m.d.comb += [self.commands.ready.eq(~active & ~draining), self.draining.eq(resetting),
                      self.busy.eq(Mux(draining, ~self.error, active))]
         m.d.sync += self.done.eq(0)
         with m.If(self.commands.valid & self.commands.ready):
@@ -102,7 +106,7 @@ class DmaWriter(wiring.Component):
         axi, command = self.axi, self.commands
         burst, left = Signal(BURST_NUMBER_BITS), Signal(BURST_NUMBER_BITS)
         m.d.comb += [
-            axi.awaddr.eq(burst << BURST_BITS), axi.awlen.eq(MAX_BEATS - 1),
+            axi.awaddr.eq(burst << BURST_BITS), axi.awlen.eq(BURST_WORDS - 1),
             axi.awsize.eq(BEAT_SIZE), axi.awburst.eq(Burst.INCR), axi.awcache.eq(BUFFERABLE),
             announced.eq(active & (left != 0) & ~draining & ~axi.awvalid
                          & (to_answer != HP_OUTSTANDING)),
@@ -119,7 +123,7 @@ class DmaWriter(wiring.Component):
     def _wanted(self, m: Module, draining: Signal) -> Signal:
         """Whether the command still lacks words."""
         command, taken = self.commands, self.words.valid & self.words.ready
-        left, word = Signal(BURST_NUMBER_BITS), Signal(range(MAX_BEATS))
+        left, word = Signal(BURST_NUMBER_BITS), Signal(range(BURST_WORDS))
         wanted, last = Signal(), Signal()
         with m.If(command.valid & command.ready):
             m.d.sync += [left.eq(command.payload.bursts), wanted.eq(command.payload.bursts != 0),
@@ -132,43 +136,49 @@ class DmaWriter(wiring.Component):
             m.d.sync += wanted.eq(0)
         return wanted
 
-    def _data(self, m: Module, wanted: Signal, draining: Signal, to_send: Signal,
+    def _data(self, m: Module, wanted: Signal, draining: Signal, stopping: Value, to_send: Signal,
               sent: Signal) -> None:
         """The data channel: words while all is well, beats without strobes to end a burst."""
         axi = self.axi
-        queue = fifo.SyncFIFO(width=WORD, depth=QUEUE)
+        queue = fifo.SyncFIFOBuffered(width=WORD, depth=QUEUE)
         m.submodules.queue = ResetInserter(draining)(queue)
+        taken = self.words.valid & self.words.ready
+        m.d.comb += [queue.w_data.eq(self.words.payload), queue.w_en.eq(taken)]
+        # a register, as who sends words lies far away; just after a word `wanted` is old
+        m.d.sync += self.words.ready.eq((queue.level < QUEUE - 1) & wanted & ~taken & ~stopping)
+        words, ring = queue.r_stream, BeatRing()
+        m.submodules.ring = ring
+        beat = Signal(range(BURST_WORDS))
+        load = Signal()
         m.d.comb += [
-            queue.w_data.eq(self.words.payload),
-            queue.w_en.eq(self.words.valid & self.words.ready),
-            self.words.ready.eq(queue.w_rdy & wanted & ~draining),
+            words.ready.eq((to_send != 0) & ring.beats.ready & ~draining),
+            ring.beats.valid.eq((to_send != 0) & (draining | words.valid)),
+            ring.beats.payload.data.eq(words.payload),
+            ring.beats.payload.strobes.eq((~draining).replicate(WORD // 8)),
+            ring.beats.payload.last.eq(beat.all()),
+            load.eq(ring.beats.valid & ring.beats.ready), sent.eq(load & beat.all()),
+            axi.wvalid.eq(ring.valid), axi.wdata.eq(ring.beat.data),
+            axi.wstrb.eq(ring.beat.strobes), axi.wlast.eq(ring.beat.last),
+            ring.ready.eq(axi.wready),
         ]
-        words = queue.r_stream
-        beat = Signal(range(MAX_BEATS))
-        free, load = Signal(), Signal()
-        m.d.comb += [
-            free.eq((to_send != 0) & (~axi.wvalid | axi.wready)),
-            words.ready.eq(free & ~draining),
-            load.eq(free & (draining | words.valid)),
-            sent.eq(load & beat.all()),
-        ]
-        with m.If(load):
-            m.d.sync += [axi.wvalid.eq(1), axi.wdata.eq(words.payload),
-                         axi.wstrb.eq((~draining).replicate(len(axi.wstrb))),
-                         axi.wlast.eq(beat.all()), beat.eq(beat + 1)]
-        with m.Elif(axi.wready):
-            m.d.sync += axi.wvalid.eq(0)
+        m.d.sync += beat.eq(beat + load)
 
-    def _responses(self, m: Module, answered: Signal, draining: Signal, failed: Signal) -> None:
-        """The response channel; responses come in order, so a counter tells whose one is."""
+    def _responses(self, m: Module, to_answer: Signal, answered: Signal, draining: Signal,
+                   failed: Signal) -> Value:
+        """The response channel; responses come in order, so a counter tells whose one is.
+
+        One that nobody owes is let go by, as DmaReadPort does with beats.  Returns whether the
+        writer drains from the next cycle on.
+        """
         axi, command = self.axi, self.commands
         burst = Signal(BURST_NUMBER_BITS)
-        error = Signal()
-        m.d.comb += axi.bready.eq(1)
-        m.d.sync += [answered.eq(axi.bvalid), error.eq(axi.bvalid & axi.bresp[1])]
+        error, coming = Signal(), Signal()
+        m.d.comb += [axi.bready.eq(1), coming.eq(axi.bvalid & (to_answer != 0))]
+        m.d.sync += [answered.eq(coming), error.eq(coming & axi.bresp[1])]
         with m.If(command.valid & command.ready):
             m.d.sync += burst.eq(command.payload.address >> BURST_BITS)
         with m.Elif(answered):
             m.d.sync += burst.eq(burst + 1)
         with m.If(error & ~failed):
             m.d.sync += [draining.eq(1), failed.eq(1), self.error_address.eq(burst << BURST_BITS)]
+        return draining | self.reset | error & ~failed

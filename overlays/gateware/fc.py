@@ -7,8 +7,8 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from overlays.gateware import fc_lanes, fc_loader, fc_shape
-from overlays.gateware.config import MAX_FC_INPUTS, QUARTERS, WORD
-from overlays.gateware.fc_lanes import CHUNKS, FcLanes, register
+from overlays.gateware.config import QUARTERS, WORD
+from overlays.gateware.fc_lanes import CHUNKS, FcLanes
 from overlays.gateware.fc_loader import FcLoader
 from overlays.gateware.fc_shape import WORDS, FcShape
 from overlays.gateware.interfaces import (
@@ -21,6 +21,8 @@ from overlays.gateware.interfaces import (
     SumsWrite,
     Units,
 )
+from overlays.gateware.pipeline import KEEP, OWN, register
+from pynq_bnn.registers import MAX_FC_INPUTS
 
 COUNTED = FMAP_READ_LATENCY + fc_lanes.LATENCY
 ADDED = COUNTED + 3
@@ -72,11 +74,11 @@ class Fc(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        # What comes from afar meets a register first.
-        asked = Signal(StageShape, reset_less=True, attrs={"keep": 1})
+        # These cross the chip: a register here, so that logic begins near its users.
+        asked = Signal(StageShape, **OWN)
         m.d.sync += [asked[name].eq(self.stage.shape[name]) for name in (
             "height", "width", "channels", "outputs", "images", "last")]
-        start = Signal(fc_shape.LATENCY, attrs={"keep": 1})
+        start = Signal(fc_shape.LATENCY, **KEEP)
         m.d.sync += start.eq(Cat(self.stage.start, start[:-1]))
         m.submodules.shape = shape = FcShape()
         m.submodules.loader = loader = FcLoader()
@@ -89,7 +91,7 @@ class Fc(wiring.Component):
         ]
         wiring.connect(m, wiring.flipped(self.units), loader.units)
         # With the controls that the RAMs' own registers have.
-        unit = register(m, "unit", register(m, "payload", self.units.payload, keep=True),
+        unit = register(m, register(m, self.units.payload, "payload", keep=True), "unit",
                         keep=True)
         slots, live, place = self._read(m, asked, shape, loader, start[-1])
         count = self._count(m, shape, loader, unit, slots, place)
@@ -161,13 +163,13 @@ class Fc(wiring.Component):
         slots, live = [slot], [issue]
         for age in range(1, LATENCY):
             # kept, as a shift register's output comes late
-            later = Signal(self._slot, name=f"slot{age}", reset_less=True, attrs={"keep": 1})
+            later = Signal(self._slot, name=f"slot{age}", **OWN)
             valid = Signal(name=f"live{age}")
             m.d.sync += [later.eq(slots[-1]), valid.eq(live[-1])]
             slots.append(later)
             live.append(valid)
         for age in range(1, FMAP_READ_LATENCY):
-            place = register(m, f"place{age}", place, keep=True)
+            place = register(m, place, f"place{age}", keep=True)
         return slots, live, place
 
     def _count(self, m: Module, shape: FcShape, loader: FcLoader, unit: Signal, slots: Slots,
@@ -187,7 +189,7 @@ class Fc(wiring.Component):
             ]
             counts.append(lanes.count)
         while len(counts) > 1:
-            counts = [register(m, f"counts{len(counts)}_{i}", counts[i] + counts[i + 1])
+            counts = [register(m, counts[i] + counts[i + 1], f"counts{len(counts)}_{i}")
                       for i in range(0, len(counts), 2)]
         return counts[0]
 
@@ -199,8 +201,8 @@ class Fc(wiring.Component):
             attrs={"ram_style": "distributed"})
         read, save = totals.read_port(domain="comb"), totals.write_port()
         early, late = slots[ADDED - 1], slots[ADDED + 1]
-        before = register(m, "before", Mux(early.first, 0, read.data))
-        total = register(m, "total", (before + count)[:len(before)])
+        before = register(m, Mux(early.first, 0, read.data), "before")
+        total = register(m, (before + count)[:len(before)], "total")
         result = Signal(signed(16), reset_less=True)
         # An image comes again after 4 cycles at least; its total is back after 3.
         m.d.comb += [
@@ -220,11 +222,11 @@ class Fc(wiring.Component):
                      self.sums.enable.eq(done & asked.last)]
         reached = (result >= threshold[:16].as_signed()) ^ threshold[16]
         m.d.comb += [
-            self.write.address.eq(register(m, "address", Cat(output[:9], row))),
-            self.write.bits.eq(register(m, "bit", ~reached)),
-            self.sums.image.eq(register(m, "image", final.image)),
-            self.sums.index.eq(register(m, "index", output[:6])),
-            self.sums.sum.eq(register(m, "sum", result)),
+            self.write.address.eq(register(m, Cat(output[:9], row), "address")),
+            self.write.bits.eq(register(m, ~reached, "bit")),
+            self.sums.image.eq(register(m, final.image, "image")),
+            self.sums.index.eq(register(m, output[:6], "index")),
+            self.sums.sum.eq(register(m, result, "sum")),
         ]
         ends, drained, through = Signal(MERGE_CYCLES), Signal(), Signal()
         m.d.comb += through.eq(drained | ends[-1])
@@ -251,11 +253,10 @@ class Fc(wiring.Component):
             m.d.sync += outputs[0].eq(outputs[0] + 1)
         m.d.sync += [later.eq(now) for now, later in zip(outputs, outputs[1:])]
         m.d.comb += [
-            write.en.eq(register(m, "write_threshold", loader.write_threshold, keep=True)),
-            write.addr.eq(register(m, "threshold_place", loader.threshold_place, keep=True)),
+            write.en.eq(register(m, loader.write_threshold, "write_threshold", keep=True)),
+            write.addr.eq(register(m, loader.threshold_place, "threshold_place", keep=True)),
             write.data.eq(Cat(unit[32 * i:32 * i + THRESHOLD_BITS] for i in range(4))),
             read.addr.eq(outputs[0] >> 2),
         ]
-        row = register(m, "thresholds_row", read.data)
-        return outputs, register(
-            m, "threshold", row.word_select(outputs[2][:2], THRESHOLD_BITS))
+        row = register(m, read.data, "thresholds_row")
+        return outputs, register(m, row.word_select(outputs[2][:2], THRESHOLD_BITS), "threshold")

@@ -2,11 +2,12 @@
 
 from typing import List, Tuple
 
-from amaranth import Cat, Module, Mux, Signal, Value
+from amaranth import Cat, Module, Mux, Value
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from overlays.gateware.config import WORD
+from overlays.gateware.pipeline import register
 
 CHUNKS = 32
 """Chunks of weights that a lane keeps: the depth that LUTRAM has at no extra cost."""
@@ -42,9 +43,9 @@ class FcLanes(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         # Copies of the addresses for these 44 lookup tables of RAM alone.
-        enable = register(m, "enable", self.write, keep=True)
-        address = register(m, "write_address", self.write_place, keep=True)
-        place = register(m, "read_address", self.place, keep=True)
+        enable = register(m, self.write, "enable", keep=True)
+        address = register(m, self.write_place, "write_address", keep=True)
+        place = register(m, self.place, "read_address", keep=True)
         m.submodules.ram = ram = memory.Memory(shape=WORD, depth=CHUNKS, init=[],
                                                attrs={"ram_style": "distributed"})
         write, read = ram.write_port(), ram.read_port(domain="comb")
@@ -53,29 +54,23 @@ class FcLanes(wiring.Component):
 
         differ = list(self.row ^ read.data)
         counts = [_full_adder(*differ[i:i + 3]) for i in range(0, WORD - 1, 3)]
-        ones = register(m, "ones", Cat(*(low for low, _ in counts), differ[-1]))
-        twos = register(m, "twos", Cat(high for _, high in counts))
-        sixths = [(register(m, f"ones{i}", _count6(list(ones[i:i + 6]))),
-                   register(m, f"twos{i}", _count6(list(twos[i:i + 6]))))
+        ones = register(m, Cat(*(low for low, _ in counts), differ[-1]), "ones")
+        twos = register(m, Cat(high for _, high in counts), "twos")
+        sixths = [(register(m, _count6(list(ones[i:i + 6])), f"ones{i}"),
+                   register(m, _count6(list(twos[i:i + 6])), f"twos{i}"))
                   for i in range(0, len(ones), 6)]
-        sums = [register(m, f"sum{i}", low + (high << 1))
+        sums = [register(m, low + (high << 1), f"sum{i}")
                 for i, (low, high) in enumerate(sixths)]
-        pairs = [register(m, f"pair{i}", sums[i] + sums[i + 1]) for i in (0, 2)]
+        pairs = [register(m, sums[i] + sums[i + 1], f"pair{i}") for i in (0, 2)]
         # The flip-flops' reset takes a foreign word's count away.
-        foreign = register(m, "foreign", ~self.owned, keep=True)
+        foreign = register(m, ~self.owned, "foreign", keep=True)
         m.d.comb += self.count.eq(
-            register(m, "counted", Mux(foreign, 0, pairs[0] + pairs[1])))
+            register(m, Mux(foreign, 0, pairs[0] + pairs[1]), "counted"))
         return m
 
 
-def register(m: Module, name: str, value: Value, keep: bool = False) -> Signal:
-    """Data a cycle later; kept, it is neither merged with an equal one nor in a shift register."""
-    held = Signal(len(value), name=name, reset_less=True, attrs={"keep": 1} if keep else {})
-    m.d.sync += held.eq(value)
-    return held
-
-
 def _full_adder(a: Value, b: Value, c: Value) -> Tuple[Value, Value]:
+    """Of single bits; the reducer's is of vectors, for which Mux would ask whether any bit is 1."""
     return a ^ b ^ c, Mux(a ^ b, c, a)
 
 

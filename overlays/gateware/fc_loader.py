@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from overlays.gateware.config import QUARTERS
 from overlays.gateware.fc_lanes import CHUNKS
 from overlays.gateware.interfaces import Units
+from overlays.gateware.pipeline import KEEP
 
 ENOUGH = CHUNKS * 3 // 4
 """Chunks with which the stream stops.  The places left are for the chunk that is on its way then,
@@ -29,8 +30,8 @@ class FcLoader(wiring.Component):
     """Thresholds (but for LAST), chunks of four units for each output, four units of padding.
 
     Padding fills the last burst: a layer of an odd number of chunks has it.  Everything comes in
-    fours, and what four units are is found out while the four before them come: only the count to
-    four and `ready` follow a unit at once.
+    groups of four units, and of which kind a group is (thresholds, weights, padding) is decided
+    while the group before it comes: only the count to four and `ready` follow a unit at once.
 
     Timing: one unit a cycle while there is room; what is said of a unit, but for its taking, is
     said a cycle after it was taken.
@@ -62,7 +63,7 @@ class FcLoader(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        start = Signal(attrs={"keep": 1})
+        start = Signal(**KEEP)
         taken, came = Signal(), Signal()
         position, quarter = Signal(2), Signal(2, reset_less=True)
         final, room = Signal(reset_less=True), Signal()

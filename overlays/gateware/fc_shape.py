@@ -1,12 +1,13 @@
 """How a map lies in rows of the buffer: its chunks, the words that it owns, its real inputs."""
 
-from amaranth import Cat, Module, Mux, Value
+from amaranth import Cat, Module, Mux
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from overlays.gateware.config import ROW, WORD
-from overlays.gateware.fc_lanes import register
+from overlays.gateware.geometry import pixels, times2
 from overlays.gateware.interfaces import StageShape
+from overlays.gateware.pipeline import register
 
 WORDS = ROW // WORD
 LATENCY = 5
@@ -41,34 +42,26 @@ class FcShape(wiring.Component):
         height, width, outputs = self.shape.height, self.shape.width, self.shape.outputs
         blocks = self.shape.channels[6:]    # of 64 channels
         few = blocks[:4]                    # the same but for a 1 x 1 map
-        dense = register(m, "dense", blocks > WORDS)  # a 1 x 1 map
-        wide, medium = register(m, "wide", few > 4), register(m, "medium", few > 2)
+        dense = register(m, blocks > WORDS, "dense")  # a 1 x 1 map
+        wide, medium = register(m, few > 4, "wide"), register(m, few > 2, "medium")
 
-        pairs = [register(m, f"pair{bit}", _times2(height, width[bit:bit + 2]))
-                 for bit in (0, 2, 4)]
-        low = register(m, "low", pairs[0] + (pairs[1] << 2))
-        pixels = register(m, "pixels", (low + (pairs[2] << 4))[:8], keep=True)
+        map_pixels = pixels(m, height, width, 8, keep=True)
         # A pixel takes 2, 4 or 8 words; the first ones hold its channels.
-        words = register(m, "words", Mux(dense, blocks, Mux(
-            wide, pixels << 3, Mux(medium, pixels << 2, pixels << 1)))[:9])
-        products = [register(m, f"product{bit}", _times2(pixels, few[bit:bit + 2]))
+        words = register(m, Mux(dense, blocks, Mux(
+            wide, map_pixels << 3, Mux(medium, map_pixels << 2, map_pixels << 1)))[:9], "words")
+        products = [register(m, times2(map_pixels, few[bit:bit + 2]), f"product{bit}")
                     for bit in (0, 2)]
-        places = register(m, "places", Cat(
+        places = register(m, Cat(
             dense | Mux(few > 4, few > j, Mux(few > 2, few > j % 4, few > j % 2))
-            for j in range(WORDS)))
-        rest = register(m, "rest", outputs[:9].any())
+            for j in range(WORDS)), "places")
+        rest = register(m, outputs[:9].any(), "rest")
         m.d.comb += [
-            self.chunks.eq(register(m, "rows", (words[3:] + words[:3].any())[:6])),
+            self.chunks.eq(register(m, (words[3:] + words[:3].any())[:6], "rows")),
             self.owned.eq(places),
-            self.owned_last.eq(register(m, "last_places", places & Cat(
-                (words[:3] - 1)[:3] >= j for j in range(WORDS)))),
-            self.inputs.eq(register(m, "real", Mux(
-                dense, blocks, products[0] + (products[1] << 2))[:8]) << 6),
-            self.target_rows.eq(register(m, "targets", (outputs[9:] + rest)[:5])),
+            self.owned_last.eq(register(m, places & Cat(
+                (words[:3] - 1)[:3] >= j for j in range(WORDS)), "last_places")),
+            self.inputs.eq(register(m, Mux(
+                dense, blocks, products[0] + (products[1] << 2))[:8], "real") << 6),
+            self.target_rows.eq(register(m, (outputs[9:] + rest)[:5], "targets")),
         ]
         return m
-
-
-def _times2(number: Value, bits: Value) -> Value:
-    """The product with a number of two bits."""
-    return Mux(bits[0], number, 0) + (Mux(bits[1], number, 0) << 1)

@@ -10,20 +10,19 @@ from amaranth.lib.wiring import In, Out
 
 from overlays.gateware.config import ROW, Config
 from overlays.gateware.interfaces import FMAP_READ_LATENCY, MERGE_CYCLES, FmapRead, FmapWrite
+from overlays.gateware.pipeline import OWN, register
 
 BYTES = ROW // 8
 SLICE = 128
 """Bits of a row that share copies of addresses and controls: eight block RAMs in the full
 configuration, which lie all over the chip."""
 SLICES = ROW // SLICE
-OWN = {"attrs": {"keep": 1}, "reset_less": True}
 
 
 class FmapBuffers(wiring.Component):
     """Buffers A and B, 512 bits a row.
 
-    A row's data follow its address by FMAP_READ_LATENCY cycles: one for the address's register, one
-    for the block RAM, one for the register behind the choice of buffer.  A write is in the buffer
+    A row's data follow its address by FMAP_READ_LATENCY cycles.  A write is in the buffer
     MERGE_CYCLES after its enable at the latest.
 
     Cost in the full configuration: 64 BRAM36.
@@ -51,6 +50,7 @@ class FmapBuffers(wiring.Component):
         merge = m.submodules.merge = _Merge()
         wiring.connect(m, wiring.flipped(self.write), merge.write)
         bits = (self.rows - 1).bit_length()
+        address = register(m, self.read.address, "address")
         for number in range(SLICES):
             source_b = Signal(name=f"source_b{number}", **OWN)
             m.d.sync += source_b.eq(self.source_b)
@@ -65,18 +65,18 @@ class FmapBuffers(wiring.Component):
                 data = Signal(16, name=f"data_{own}", **OWN)
                 enable = Signal(SLICE // 8, name=f"enable_{own}", **OWN)
                 m.d.sync += [
-                    read_row.eq(Mux(is_source, self.read.address, merge.old_row)),
+                    read_row.eq(Mux(is_source, address, merge.old_row)),
                     write_row.eq(merge.new_row), data.eq(merge.new_data),
                     enable.eq(Mux(is_source, 0, merge.new_enable.word_select(number, SLICE // 8))),
                 ]
                 m.d.comb += [read.addr.eq(read_row), write.addr.eq(write_row),
                              write.data.eq(data.replicate(SLICE // 16)), write.en.eq(enable)]
-                outputs.append(read.data)
+                outputs.append(register(m, read.data, f"row_{own}"))
             here = slice(number * SLICE, (number + 1) * SLICE)
             m.d.sync += self.read.data[here].eq(Mux(source_b, outputs[1], outputs[0]))
             m.d.comb += [merge.old_a[here].eq(outputs[0]), merge.old_b[here].eq(outputs[1])]
-        m.d.comb += merge.target_b.eq(~self.source_b)
-        assert FMAP_READ_LATENCY == 3
+        m.d.sync += merge.target_b.eq(~self.source_b)
+        assert FMAP_READ_LATENCY == 5
         return m
 
 
@@ -98,27 +98,25 @@ class _Merge(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         assert self.LATENCY < MERGE_CYCLES
-        # 1: the row's address is at the block RAM; 2: its data are there
+        # 1: the row's address is at the block RAM; 2: its data are there; 3: in the register
         stages = [self.write]
         for number in range(1, self.LATENCY - 1):
-            held = Signal(FmapWrite.members["address"].shape, name=f"address{number}")
-            stage = _Held(m, stages[-1], number, held)
+            address = Signal(FmapWrite.members["address"].shape, name=f"address{number}")
+            stage = _Later(m, stages[-1], number, address)
             stages.append(stage)
         m.d.comb += self.old_row.eq(self.write.address[9:])
         groups = []
         for old in (self.old_a, self.old_b):
             bytes_ = [old[8 * n:8 * n + 8] for n in range(BYTES)]
-            # 4:1 first, so that a single LUT stands behind the block RAM
-            for level in range(3):
+            for stage, ways, bits in ((stages[2], 4, slice(3, 5)), (stages[3], 16, slice(5, 9))):
                 chosen = []
-                for number in range(len(bytes_) // 4):
+                for number in range(len(bytes_) // ways):
                     if number % SLICES == 0:  # four bytes of eight bits share a selector
-                        selector = Signal(2, **OWN)
-                        m.d.sync += selector.eq(
-                            stages[1 + level].address[3 + 2 * level:5 + 2 * level])
+                        selector = Signal(bits.stop - bits.start, **OWN)
+                        m.d.sync += selector.eq(stage.address[bits])
                     picked = Signal(8, reset_less=True)
                     m.d.sync += picked.eq(
-                        Cat(*bytes_[4 * number:4 * number + 4]).word_select(selector, 8))
+                        Cat(*bytes_[ways * number:ways * (number + 1)]).word_select(selector, 8))
                     chosen.append(picked)
                 bytes_ = chosen
             groups.append(bytes_[0])
@@ -136,7 +134,7 @@ class _Merge(wiring.Component):
         return m
 
 
-class _Held:
+class _Later:
     """A write, one cycle later, with only the bits that its size names."""
 
     def __init__(self, m: Module, before: object, number: int, address: Signal) -> None:

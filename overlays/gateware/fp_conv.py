@@ -6,7 +6,7 @@ from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from overlays.gateware.config import MAX_CHANNELS, MAX_SIDE, TAPS, UNIT
+from overlays.gateware.config import TAPS, UNIT
 from overlays.gateware.fp_lanes import CHAIN_CYCLES, OUTPUTS, SUM_BITS, ColourSums, FpLanes
 from overlays.gateware.fp_raster import FIRST, Centre, FpRaster
 from overlays.gateware.interfaces import (
@@ -18,6 +18,8 @@ from overlays.gateware.interfaces import (
     StageShape,
     Units,
 )
+from overlays.gateware.pipeline import KEEP, OWN
+from pynq_bnn.registers import MAX_CHANNELS, MAX_SIDE
 
 LEAD_IN = FIRST + 1
 """From `start` to the cycle in which the first column can be addressed."""
@@ -62,9 +64,9 @@ class FpConv(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        # What comes from afar meets a register first.
-        shape = Signal(StageShape, reset_less=True, attrs={"keep": 1})
-        start = Signal(attrs={"keep": 1})
+        # These cross the chip: a register here, so that logic begins near its users.
+        shape = Signal(StageShape, **OWN)
+        start = Signal(**KEEP)
         m.d.sync += start.eq(self.stage.start)
         m.d.sync += [shape[name].eq(self.stage.shape[name]) for name in (
             "height", "width", "outputs", "padding", "pool", "images")]
@@ -181,7 +183,7 @@ class FpConv(wiring.Component):
                   | (before.x_first, Const(0, 1), before.x_last)[column]))
         for lane in lanes:
             m.d.comb += [lane.half_taps.eq(half), lane.odd_taps.eq(odd), lane.inside.eq(inside),
-                         lane.last_pass.eq(centres[STEP0 + CHAIN_CYCLES - 2].pass_number)]
+                         lane.last_pass.eq(centres[STEP0 + CHAIN_CYCLES - 3].pass_number)]
             m.d.comb += [lane.rows[k].eq(row) for k, row in enumerate(rows)]
             m.d.comb += [lane.passes[step].eq(centres[STEP0 + step].pass_number)
                          for step in range(TAPS)]

@@ -5,6 +5,7 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from overlays.gateware.config import TAPS, UNIT
+from overlays.gateware.pipeline import register
 
 OUTPUTS = 4
 SUM_BITS = 10
@@ -29,7 +30,7 @@ class FpLanes(wiring.Component):
     Because each step is one cycle after the step before, a pixel of row 2 - k serves three centres
     in one cycle; no window is kept.
 
-    Cost (four outputs): 850 LUT, 120 LUT as RAM, 870 FF.
+    Cost (four outputs): 906 LUT, 120 LUT as RAM, 934 FF.
 
     Ports
     -----
@@ -39,7 +40,7 @@ class FpLanes(wiring.Component):
     passes, inside : of each step, in the cycle that picks the colour sum: the centre's pass, and
         that the tap is in the picture
     half_taps : taps // 2 of the centre in its step 0
-    last_pass : of the centre two cycles before `reached`
+    last_pass : of the centre three cycles before `reached`
     odd_taps : taps % 2 of the centre two cycles before `reached`
     reached, flips : s >= t and the flip bit, CHAIN_CYCLES after step 0
     """
@@ -91,9 +92,9 @@ class FpLanes(wiring.Component):
                     total.eq(sums[o] - (~term).as_signed()),
                 ]
                 sums[o] = total
-        thresholds = self._ram(m, "thresholds", write_thresholds, place,
-                               _copy(m, "last_pass", self.last_pass),
-                               Cat(*(entry[:17] for entry in entries)))
+        thresholds = register(m, self._ram(
+            m, "thresholds", write_thresholds, place, _copy(m, "last_pass", self.last_pass),
+            Cat(*(entry[:17] for entry in entries))), "thresholds_read")
         for o in range(OUTPUTS):
             threshold = thresholds.word_select(o, 17)
             m.d.sync += [
@@ -125,7 +126,4 @@ def _copy(m: Module, name: str, value: Value, init: int = 0) -> Signal:
 
     A constant bit of `value` that `init` has too costs nothing.
     """
-    copy = Signal(value.shape(), name=name + "_copy", init=init, reset_less=True,
-                  attrs={"keep": 1})
-    m.d.sync += copy.eq(value)
-    return copy
+    return register(m, value, name + "_copy", keep=True, init=init)

@@ -5,34 +5,38 @@ from __future__ import annotations
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from overlays.gateware.config import ROW, UNIT
+from overlays.gateware import unit_memory
+from overlays.gateware.config import ROW, UNIT, WORD
+from overlays.gateware.register_layout import StageRegisters, width
+from pynq_bnn.registers import MAX_CLASSES, MAX_FC_INPUTS, MAX_SIDE
 
-FMAP_READ_LATENCY = 3
-"""Cycles from a row address to its data: a register for the address beside the block RAM, the block
-RAM, and a register behind the choice of buffer."""
+FMAP_READ_LATENCY = 5
+"""Cycles from a row address to its data: a register behind the choice of who reads, one beside the
+block RAM, the block RAM, a register behind it, and one behind the choice of buffer.  The block RAMs
+lie all over the chip, so each way there or back has a cycle of its own."""
 
 WRITE_BITS = 16
 """Most output bits that a stage writes in a cycle."""
 
 PIXEL_BITS = 32
 """A picture's pixel in the input buffer: R in bits 7:0, G in 15:8, B in 23:16."""
-INPUT_READ_LATENCY = 2
+INPUT_READ_LATENCY = unit_memory.READ_LATENCY
 
 Units = stream.Signature(UNIT)
 """The parameter stream."""
 
-Words = stream.Signature(64)
+Words = stream.Signature(WORD)
 """Data for DRAM, word after word."""
 
 StageShape = data.StructLayout({
-    "height": 6,        # of the input map, 1 to 32
-    "width": 6,
-    "channels": 14,     # real channels; 3 for a picture, up to 8192 for a 1 x 1 map
-    "outputs": 14,
-    "padding": 2,       # registers.PAD_*
-    "pool": 1,
-    "images": 8,        # in the batch, at least 1
-    "last": 1,          # FC: sums instead of bits
+    "height": range(MAX_SIDE + 1),          # of the input map, at least 1
+    "width": range(MAX_SIDE + 1),
+    "channels": range(MAX_FC_INPUTS + 1),   # real channels; 3 for a picture
+    "outputs": range(MAX_FC_INPUTS + 1),
+    "padding": StageRegisters["padding"].shape,
+    "pool": StageRegisters["pool"].shape,
+    "images": width("CAP_FC", "BATCH"),     # in the batch, at least 1
+    "last": 1,                              # FC: sums instead of bits
 })
 """What a compute stage is told; stable from start to done."""
 
@@ -45,7 +49,7 @@ FmapRead = wiring.Signature({
 # An input-buffer read: address of a 64-bit word (two pixels), data INPUT_READ_LATENCY later.
 InputRead = wiring.Signature({
     "address": Out(16),
-    "data": In(64),
+    "data": In(WORD),
 })
 
 # Output bits of a map on their way to the target buffer.  `address` is the bit address in the
@@ -62,8 +66,8 @@ FmapWrite = wiring.Signature({
 
 SumsWrite = wiring.Signature({
     "enable": Out(1),
-    "image": Out(8),
-    "index": Out(6),     # class
+    "image": Out(width("CAP_FC", "BATCH")),
+    "index": Out(range(MAX_CLASSES)),   # class
     "sum": Out(16),
 })
 

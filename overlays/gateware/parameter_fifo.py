@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from overlays.gateware.config import UNIT
 from overlays.gateware.interfaces import Units
+from overlays.gateware.pipeline import KEEP, OWN, moved
 
 SLICE = 32
 """Bits of a unit that share copies of addresses and enables: eight block RAMs in the full
@@ -16,7 +17,6 @@ MARGIN = 4
 """Free places at which `w.ready` goes, because it is a cycle late and reads are two."""
 LATENCY = 5
 """Cycles from a unit taken at `w`, with nothing before it, to `r.valid`."""
-OWN = {"attrs": {"keep": 1}, "reset_less": True}
 
 
 class ParameterFifo(wiring.Component):
@@ -52,7 +52,7 @@ class ParameterFifo(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         accept, taken, gone, fetch = Signal(), Signal(), Signal(), Signal()
-        held = Signal(range(2 * self.depth))    # in all
+        inside = Signal(range(2 * self.depth))  # in all
         stored = Signal(range(self.depth + 1))  # of these, in the block RAM and not yet fetched
         free = Signal(range(QUEUE + 1), init=QUEUE)
         tail, head = Signal(range(self.depth)), Signal(range(self.depth))
@@ -60,12 +60,12 @@ class ParameterFifo(wiring.Component):
             accept.eq(self.w.valid & self.w.ready),
             taken.eq(self.r.valid & self.r.ready),
             fetch.eq((stored != 0) & (free != 0)),
-            self.empty.eq(held == 0),
+            self.empty.eq(inside == 0),
         ]
         m.d.sync += [
             self.w.ready.eq(stored < self.depth - MARGIN),
-            gone.eq(taken),  # `r.ready` comes from afar: what can wait a cycle does
-            held.eq(held + accept - gone),
+            gone.eq(taken),  # `r.ready` crosses the chip: what can wait a cycle does
+            inside.eq(inside + accept - gone),
             stored.eq(stored + accept - fetch),
             free.eq(free + gone - fetch),
             tail.eq(tail + accept), head.eq(head + fetch),
@@ -76,7 +76,9 @@ class ParameterFifo(wiring.Component):
             m.d.sync += later.eq(arrived)
             arrived = later
         waiting = Signal(range(QUEUE + 1))  # in the queue
-        m.d.sync += [waiting.eq(waiting + arrived - taken),
+        more, same = waiting + arrived, waiting + arrived - 1
+        # `taken` comes last, so it chooses between two sums instead of being added
+        m.d.sync += [waiting.eq(Mux(taken, same, more)),
                      self.r.valid.eq(arrived | Mux(taken, waiting > 1, waiting != 0))]
         for number in range(UNIT // SLICE):
             self._slice(m, number, accept, tail, head, arrived, taken)
@@ -94,15 +96,15 @@ class ParameterFifo(wiring.Component):
         into, outof = queue.write_port(), queue.read_port(domain="comb")
         payload, data = (Signal(SLICE, name=f"{name}{number}", reset_less=True)
                          for name in ("payload", "data"))
-        enable = Signal(name=f"enable{number}", attrs={"keep": 1})
+        enable = Signal(name=f"enable{number}", **KEEP)
         write_place, read_place = (Signal.like(tail, name=f"{name}{number}", **OWN)
                                    for name in ("write_place", "read_place"))
-        first, last = (Signal(range(QUEUE), name=f"{name}{number}", attrs={"keep": 1})
+        first, last = (Signal(range(QUEUE), name=f"{name}{number}", **KEEP)
                        for name in ("first", "last"))
         m.d.sync += [
             payload.eq(self.w.payload[here]), enable.eq(accept), write_place.eq(tail),
             read_place.eq(head), data.eq(read.data),
-            last.eq(last + arrived), first.eq(first + taken),
+            last.eq(last + arrived), first.eq(moved(first, taken)),
         ]
         m.d.comb += [
             write.addr.eq(write_place), write.data.eq(payload), write.en.eq(enable),

@@ -6,9 +6,9 @@ from amaranth import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from overlays.gateware.config import MAX_SIDE, TAPS
+from overlays.gateware.config import TAPS
 from overlays.gateware.interfaces import MERGE_CYCLES, StageShape
-from pynq_bnn.registers import PAD_NONE, PAD_ONE, PAD_ZERO
+from pynq_bnn.registers import MAX_SIDE, PAD_NONE, PAD_ONE, PAD_ZERO
 
 Centre = data.StructLayout({
     "valid": 1,      # the window's centre has an output; the others only with this

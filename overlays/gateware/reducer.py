@@ -7,6 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from overlays.gateware.config import TAPS, UNIT
+from overlays.gateware.pipeline import register
 
 Columns = Dict[int, List[Value]]
 """Vectors of bits by the log2 of their weight; all bits of a column count alike."""
@@ -35,16 +36,16 @@ class Reducer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        valid = self.valid  # from afar, so it meets a register before it is inverted
+        valid = self.valid  # crosses the chip, so it gets registers before it is inverted
         for _ in range(self.TAP_LATENCY - 2):
-            valid = _registered(m, valid, keep=True)
-        masked = _registered(m, ~valid, keep=True)
+            valid = register(m, valid, keep=True)
+        masked = register(m, ~valid, keep=True)
         counts = [_tap_count(m, self.window[tap], self.weights[tap], masked[tap])
                   for tap in range(TAPS)]
         while len(counts) > 1:
-            sums = [_registered(m, a + b) for a, b in zip(counts[::2], counts[1::2])]
+            sums = [register(m, a + b) for a, b in zip(counts[::2], counts[1::2])]
             if len(counts) % 2:
-                sums.append(_registered(m, counts[-1]))
+                sums.append(register(m, counts[-1]))
             counts = sums
         m.d.comb += self.mismatches.eq(counts[0])
         return m
@@ -56,26 +57,18 @@ def _tap_count(m: Module, window: Value, weights: Value, masked: Value) -> Signa
     differ = _wires(m, Cat(window ^ weights, Const(0, 3 * third - UNIT)))
     # Two LUT6 take three lanes, XOR included.
     ones, twos = _full_adder(*(differ[i * third:(i + 1) * third] for i in range(3)))
-    columns = {0: [_registered(m, ones)], 1: [_registered(m, twos)]}
+    columns = {0: [register(m, ones)], 1: [register(m, twos)]}
     columns = _compress(m, columns)
-    columns = {weight: [_registered(m, Cat(bits))] for weight, bits in columns.items()}
+    columns = {weight: [register(m, Cat(bits))] for weight, bits in columns.items()}
     columns = _compress(m, _compress(m, columns))
-    rows = [_registered(m, row) for row in _rows(columns)]
+    rows = [register(m, row) for row in _rows(columns)]
     assert len(rows) <= 4
-    halves = [_registered(m, sum(rows[i:i + 2])) for i in range(0, len(rows), 2)]
+    halves = [register(m, sum(rows[i:i + 2])) for i in range(0, len(rows), 2)]
     count = Signal(8, reset_less=True)
     m.d.sync += count.eq(sum(halves))
     with m.If(masked):  # the flip-flops' own reset: no LUT
         m.d.sync += count.eq(0)
     return count
-
-
-def _registered(m: Module, value: Value, keep: bool = False) -> Signal:
-    """`value` a cycle later; with `keep`, in flip-flops that are not shared with equal ones."""
-    value = Value.cast(value)
-    register = Signal(len(value), reset_less=True, attrs={"keep": 1} if keep else {})
-    m.d.sync += register.eq(value)
-    return register
 
 
 def _wires(m: Module, value: Value) -> Signal:

@@ -12,11 +12,9 @@ RegisterBus = wiring.Signature({
     "write": Out(1),
     "write_data": Out(32),
     "read_data": In(32),
-    "fault": In(1),
 })
 """One access at a time.
 
 `address` (a byte offset, a multiple of 4) and `write_data` stay as they are from the pulse of
-`read` or `write` until its answer, READ_LATENCY cycles later: `read_data`, and `fault` if no
-register has that offset.
+`read` or `write` until its answer, READ_LATENCY cycles later: `read_data`.
 """

@@ -2,19 +2,18 @@
 
 from typing import Dict
 
-from amaranth import Array, Const, Module, Mux, Signal
+from amaranth import Array, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from overlays.gateware.register_bus import READ_LATENCY, RegisterBus
+from overlays.gateware.register_layout import layout, reset
 from pynq_bnn import registers
 from pynq_bnn.registers import READ_ONLY, READ_WRITE, TABLE
 
 WRITE_LATENCY = 2
 """Cycles from a write's pulse to the register's new value and its strobe; one more for a write of
 the host's in the cycle of a program's."""
-PROGRAM_LATENCY = 1
-"""Cycles from a program's write to `unknown`."""
 
 SINGLE = [register for register in TABLE if register.count == 1]
 LOG_OFFSETS = [offset for offset, register, _ in registers.words() if register.count > 1]
@@ -25,21 +24,20 @@ ProgramWrite = wiring.Signature({
     "write": Out(1),
     "offset": Out(32),
     "value": Out(32),
-    "unknown": In(1),
 })
-"""A program step: pulse `write`; PROGRAM_LATENCY later `unknown` is 1 if a program may not write
-that offset, and nothing was written."""
+"""A program step: a pulse of `write`.  Where a program may not write, nothing is written."""
 
 
 class RegisterFile(wiring.Component):
     """Holds the read-write registers, shows the others, tells of writes to CONTROL and STAGE.
 
     Besides the ports below there is one of 32 bits for each register that the table has once, by
-    its name in lower case: an input for a read-only register, an output for a read-write one and
-    for CONTROL (its last write, valid with `control_written`).
+    its name in lower case, with the table's fields (``shape.height``): an input for a read-only
+    register, an output for a read-write one and for CONTROL (its last write, valid with
+    `control_written`).
 
     Reads pass a registered tree of 4-to-1 choices, READ_LATENCY cycles long; the log's words come
-    from outside.  Offsets that the table lacks answer `fault`.
+    from outside.  Offsets that the table lacks read 0, and writes there do nothing.
 
     Cost: 450 LUT, 790 FF, less where inputs are constant.
 
@@ -59,7 +57,7 @@ class RegisterFile(wiring.Component):
         All read-write registers return to their resets.
     control_written, stage_written : Out(1)
         Pulse WRITE_LATENCY after the host's write, even a held one.
-    stage_value : Out(32)
+    stage_value : Out(layout("STAGE"))
         What the host wrote to STAGE, valid with `stage_written`.
     """
 
@@ -71,9 +69,12 @@ class RegisterFile(wiring.Component):
             "bus": In(RegisterBus), "program": In(ProgramWrite),
             "log_address": Out(LOG_ADDRESS_BITS), "log_data": In(32),
             "hold": In(1), "hold_stage": In(1), "clear": In(1),
-            "control_written": Out(1), "stage_written": Out(1), "stage_value": Out(32),
-            **{register.name.lower(): In(32) if register.access == READ_ONLY
-               else Out(32, init=register.reset) for register in SINGLE},
+            "control_written": Out(1), "stage_written": Out(1),
+            "stage_value": Out(layout("STAGE")),
+            **{register.name.lower(): In(layout(register.name))
+               if register.access == READ_ONLY
+               else Out(layout(register.name), init=reset(register.name))
+               for register in SINGLE},
         })
 
     def elaborate(self, platform: object) -> Module:
@@ -85,15 +86,12 @@ class RegisterFile(wiring.Component):
     def _writes(self, m: Module) -> None:
         bus, program = self.bus, self.program
         value = Signal(32, reset_less=True)
-        known, late, write = Signal(), Signal(), Signal()
+        late, write = Signal(), Signal()
         # the bus holds its address and data, so the host's write can wait for the program's
         m.d.comb += write.eq((bus.write | late) & ~program.write)
         m.d.sync += late.eq((bus.write | late) & program.write)
-        m.d.comb += known.eq(_is_any(program.offset, [
-            registers.offset(name) for name in registers.PROGRAMMABLE]))
         m.d.sync += [
             value.eq(Mux(program.write, program.value, bus.write_data)),
-            program.unknown.eq(program.write & ~known),
             self.stage_value.eq(value), self.control.eq(value),
         ]
         for register in SINGLE:
@@ -105,24 +103,24 @@ class RegisterFile(wiring.Component):
             m.d.sync += host.eq(write & (bus.address == register.offset))
             if programmable:
                 m.d.sync += step.eq(program.write & (program.offset == register.offset))
-            held = self.hold_stage if register.name == "STAGE" else self.hold & programmable
-            m.d.comb += enable.eq(step | host & ~held)
+            withheld = self.hold_stage if register.name == "STAGE" else self.hold & programmable
+            m.d.comb += enable.eq(step | host & ~withheld)
             if register.name == "CONTROL":
                 m.d.sync += self.control_written.eq(host)
             elif register.name == "STAGE":
                 m.d.sync += self.stage_written.eq(host)
             if register.access == READ_WRITE:
-                held_value = getattr(self, register.name.lower())
+                port = Value.cast(getattr(self, register.name.lower()))
                 with m.If(self.clear):
-                    m.d.sync += held_value.eq(register.reset)
+                    m.d.sync += port.eq(register.reset)
                 with m.Elif(enable):
-                    m.d.sync += held_value.eq(value)
+                    m.d.sync += port.eq(value)
 
     def _reads(self, m: Module) -> None:
         bus = self.bus
         word = bus.address[2:]
         nodes: Dict[int, object] = {
-            register.offset // 4: getattr(self, register.name.lower())
+            register.offset // 4: Value.cast(getattr(self, register.name.lower()))
             for register in SINGLE if register.access in (READ_ONLY, READ_WRITE)}
         levels = 0
         while max(nodes) > 0:
@@ -138,9 +136,10 @@ class RegisterFile(wiring.Component):
         m.d.comb += self.log_address.eq(word)
         m.d.sync += [
             in_log.eq(bus.address[2 + LOG_ADDRESS_BITS:] == LOG_BASE >> (2 + LOG_ADDRESS_BITS)),
-            known.eq(_is_any(bus.address, [register.offset for register in SINGLE])),
-            bus.fault.eq(~(in_log | known)),
-            bus.read_data.eq(Mux(in_log, self.log_data, nodes[0])),
+            known.eq(_is_any(bus.address, [
+                register.offset for register in SINGLE
+                if register.access in (READ_ONLY, READ_WRITE)])),
+            bus.read_data.eq(Mux(in_log, self.log_data, Mux(known, nodes[0], 0))),
         ]
 
 

@@ -4,16 +4,15 @@ from amaranth import Module, Mux, Signal, Value
 from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
 
-from overlays.gateware.config import BURST_BYTES, Config
-from overlays.gateware.stage_check import StageCheck, StageRegisters
+from overlays.gateware import unit_memory
+from overlays.gateware.config import Config
+from overlays.gateware.register_layout import StageRegisters, layout, width
+from overlays.gateware.stage_check import StageCheck
 from pynq_bnn import registers as r
 
-NO_STEP = 0xFFFF
-PROGRAM_LATENCY = 2
-"""Cycles from a program address to its word."""
 UNDERRUN_CYCLES = 64
 """A stage that has waited so long while no parameter is on its way will wait for ever."""
-STEPS_PER_BURST = BURST_BYTES // 8
+
 
 class State(enum.Enum, shape=4):
     """Where the sequencer stands."""
@@ -29,7 +28,11 @@ class State(enum.Enum, shape=4):
     STOPPED = 8
 
 
-Cause = data.StructLayout({"code": 8, "kind": 8, "step": 16, "address": 32})
+KIND_BITS = width("STAGE", "KIND")
+CODE_BITS, STAGE_BITS, STEP_BITS = (width("ERROR", name) for name in ("CODE", "STAGE", "STEP"))
+Cause = data.StructLayout({
+    "code": CODE_BITS, "kind": STAGE_BITS, "step": STEP_BITS, "address": 32})
+"""What ERROR and ERROR_ADDRESS say."""
 LogEntry = data.StructLayout({"kind": 32, "cycles": 32, "busy": 32, "wait": 32})
 
 
@@ -62,7 +65,7 @@ class Sequencer(wiring.Component):
     run: In(1)
     reset: In(1)
     stage_written: In(1)
-    host_kind: In(4)
+    host_kind: In(KIND_BITS)
     program_address: In(32)
     program_steps: In(32)
     registers: In(StageRegisters)
@@ -74,7 +77,7 @@ class Sequencer(wiring.Component):
     program_read: Out(9)
     program_word: In(64)
     begin: Out(1)
-    kind: Out(4)
+    kind: Out(KIND_BITS)
     loader_ready: In(1)
     ended: In(1)
     stage_busy: In(1)
@@ -88,11 +91,11 @@ class Sequencer(wiring.Component):
     clear: Out(1)
     busy: Out(1)
     done: Out(1)
-    error_code: Out(8)
-    error_stage: Out(8)
-    error_step: Out(16)
+    error_code: Out(CODE_BITS)
+    error_stage: Out(STAGE_BITS)
+    error_step: Out(STEP_BITS)
     error_address: Out(32)
-    step: Out(16)
+    step: Out(STEP_BITS)
     stages: Out(16)
     cycles: Out(32)
     log_write: Out(1)
@@ -106,155 +109,163 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         check = m.submodules.check = StageCheck(self.config)
-        in_program, running = Signal(), Signal()
-        run_kind, run_step = Signal(4), Signal(16)
-        parameter_step = Signal(16)
-        settle = Signal(range(StageCheck.LATENCY + 2))
-        # A fault stops the sequencer in the cycle after the one that found it.
-        found, fault = Signal(), Signal()
-        cause, stopped = Signal(Cause), Signal(Cause)
-        m.d.sync += [fault.eq(found & ~fault), stopped.eq(cause)]
-        # These are asked only when their sources have stood for a while.
-        current_step, to_parameters = Signal(16), Signal()  # of the STAGE write just made
-        at_end, bad_steps, bad_address = Signal(), Signal(), Signal()
-        m.d.sync += [
-            current_step.eq(Mux(in_program, self.step - 1, NO_STEP)),
-            to_parameters.eq((self.kind == r.LOAD) & (self.registers.target == r.PARAMS)),
-            at_end.eq(self.step == self.program_steps),
-            bad_steps.eq((self.program_steps == 0) | (self.program_steps > r.PROGRAM_STEPS_MAX)),
-            bad_address.eq(self.program_address % BURST_BYTES != 0),
-        ]
-        word_offset, word_value = self.program_word[:32], self.program_word[32:]
-        offsets = [r.offset(name) for name in r.PROGRAMMABLE]
-        programmable = Signal()
-        starts_stage = Signal()
-        m.d.sync += [
-            programmable.eq(sum((word_offset == offset) for offset in offsets) != 0),
-            starts_stage.eq(word_offset == r.offset("STAGE")),
-        ]
+        now = _Now()
+        self._settled(m, now)
         m.d.comb += [
             check.kind.eq(self.kind), check.registers.eq(self.registers),
-            self.program_read.eq(self.step), self.step_offset.eq(word_offset[:12]),
-            self.step_value.eq(word_value),
+            self.program_read.eq(self.step), self.step_offset.eq(now.word_offset[:12]),
+            self.step_value.eq(now.word_value),
+        ]
+        m.d.sync += self.fetch.eq(0)
+        _count(m, self.cycles, self.busy & now.in_program)
+        with m.Switch(now.state):
+            self._start(m, now)
+            self._replay(m, now)
+            self._begin(m, now, check)
+            self._end(m, now)
+        self._faults(m, now)
+        self._stop(m, now)
+        self._log(m, now)
+        return m
+
+    def _settled(self, m: Module, now: "_Now") -> None:
+        """What is asked only when its sources have stood for a while, so it has a register."""
+        now.word_offset, now.word_value = self.program_word[:32], self.program_word[32:]
+        offsets = [r.offset(name) for name in r.PROGRAMMABLE]
+        m.d.sync += [
+            now.current_step.eq(Mux(now.in_program, self.step - 1, r.NO_STEP)),
+            now.to_parameters.eq((self.kind == r.LOAD) & (self.registers.target == r.PARAMS)),
+            now.at_end.eq(self.step == self.program_steps),
+            now.bad_steps.eq((self.program_steps == 0)
+                             | (self.program_steps > r.PROGRAM_STEPS_MAX)),
+            now.bad_address.eq(self.program_address % r.BURST_BYTES != 0),
+            now.programmable.eq(sum((now.word_offset == offset) for offset in offsets) != 0),
+            now.starts_stage.eq(now.word_offset == r.offset("STAGE")),
         ]
 
-        def stop(number: int, kind: object, step: object, where: object = 0) -> list:
-            return [found.eq(1), cause.code.eq(number), cause.kind.eq(kind), cause.step.eq(step),
-                    cause.address.eq(where)]
+    def _start(self, m: Module, now: "_Now") -> None:
+        """From the host's write to the fetch of a program, or to a stage of its own."""
+        with m.Case(State.IDLE):
+            with m.If(self.run & (self.error_code == 0)):
+                m.d.sync += [now.in_program.eq(1), self.busy.eq(1), self.done.eq(0),
+                             self.step.eq(0), self.stages.eq(0), self.cycles.eq(0)]
+                m.d.sync += now.state.eq(State.RUN)
+            with m.Elif(self.stage_written & (self.error_code == 0)):
+                m.d.sync += [now.in_program.eq(0), self.busy.eq(1), self.done.eq(0),
+                             self.kind.eq(self.host_kind), now.settle.eq(0)]
+                m.d.sync += now.state.eq(State.CHECK)
+        with m.Case(State.RUN):
+            with m.If(now.bad_address):
+                m.d.comb += now.stop(r.ERROR_ADDRESS, 0, 0, self.program_address)
+            with m.Elif(now.bad_steps):
+                m.d.comb += now.stop(r.ERROR_PROGRAM, 0, 0, r.offset("PROGRAM_STEPS"))
+            with m.Elif(self.parameters_left):
+                m.d.comb += now.stop(r.ERROR_LEFTOVER, 0, 0)
+            with m.Else():
+                m.d.sync += [self.fetch.eq(1), now.state.eq(State.FETCH)]
+        with m.Case(State.FETCH), m.If(self.fetched):
+            m.d.sync += now.settle.eq(0)
+            m.d.sync += now.state.eq(State.READ)
 
-        state, logging = Signal(State), Signal()
-        m.d.sync += self.fetch.eq(0)
-        _count(m, self.cycles, self.busy & in_program)
-        with m.Switch(state):
-            with m.Case(State.IDLE):
-                with m.If(self.run & (self.error_code == 0)):
-                    m.d.sync += [in_program.eq(1), self.busy.eq(1), self.done.eq(0),
-                                 self.step.eq(0), self.stages.eq(0), self.cycles.eq(0)]
-                    m.d.sync += state.eq(State.RUN)
-                with m.Elif(self.stage_written & (self.error_code == 0)):
-                    m.d.sync += [in_program.eq(0), self.busy.eq(1), self.done.eq(0),
-                                 self.kind.eq(self.host_kind), settle.eq(0)]
-                    m.d.sync += state.eq(State.CHECK)
-            with m.Case(State.RUN):
-                with m.If(bad_address):
-                    m.d.comb += stop(r.ERROR_ADDRESS, 0, 0, self.program_address)
-                with m.Elif(bad_steps):
-                    m.d.comb += stop(r.ERROR_PROGRAM, 0, 0, r.offset("PROGRAM_STEPS"))
-                with m.Elif(self.parameters_left):
-                    m.d.comb += stop(r.ERROR_LEFTOVER, 0, 0)
+    def _replay(self, m: Module, now: "_Now") -> None:
+        """A program's steps: each is read from the program memory and written."""
+        with m.Case(State.READ):
+            m.d.sync += now.settle.eq(now.settle + 1)
+            with m.If(now.at_end & (now.settle != 0)):
+                m.d.sync += now.state.eq(State.FINISH)
+            with m.Elif(now.settle == unit_memory.READ_LATENCY + 1):
+                m.d.sync += now.state.eq(State.EXECUTE)
+        with m.Case(State.EXECUTE):
+            # what needs the stage before to have ended waits for it here
+            with m.If(~now.programmable):
+                with m.If(~now.running):
+                    m.d.comb += now.stop(r.ERROR_PROGRAM, 0, self.step, now.word_offset)
+            with m.Elif(~now.starts_stage):
+                m.d.comb += self.step_write.eq(1)
+                m.d.sync += [self.step.eq(self.step + 1), now.settle.eq(0)]
+                m.d.sync += now.state.eq(State.READ)
+            with m.Elif(~now.running):
+                m.d.comb += self.step_write.eq(1)
+                m.d.sync += [self.kind.eq(data.View(layout("STAGE"), now.word_value).kind),
+                             now.settle.eq(0), self.step.eq(self.step + 1)]
+                m.d.sync += now.state.eq(State.CHECK)
+
+    def _begin(self, m: Module, now: "_Now", check: StageCheck) -> None:
+        """A stage: checked, then begun."""
+        with m.Case(State.CHECK):
+            m.d.sync += now.settle.eq(now.settle + 1)
+            with m.If(now.settle == StageCheck.LATENCY + 1):
+                with m.If(check.code == r.ERROR_NONE):
+                    m.d.sync += now.state.eq(State.BEGIN)
                 with m.Else():
-                    m.d.sync += [self.fetch.eq(1), state.eq(State.FETCH)]
-            with m.Case(State.FETCH), m.If(self.fetched):
-                m.d.sync += settle.eq(0)
-                m.d.sync += state.eq(State.READ)
-            with m.Case(State.READ):
-                m.d.sync += settle.eq(settle + 1)
-                with m.If(at_end & (settle != 0)):
-                    m.d.sync += state.eq(State.FINISH)
-                with m.Elif(settle == PROGRAM_LATENCY + 1):
-                    m.d.sync += state.eq(State.EXECUTE)
-            with m.Case(State.EXECUTE):
-                # what needs the stage before to have ended waits for it here
-                with m.If(~programmable):
-                    with m.If(~running):
-                        m.d.comb += stop(r.ERROR_PROGRAM, 0, self.step, word_offset)
-                with m.Elif(~starts_stage):
-                    m.d.comb += self.step_write.eq(1)
-                    m.d.sync += [self.step.eq(self.step + 1), settle.eq(0)]
-                    m.d.sync += state.eq(State.READ)
-                with m.Elif(~running):
-                    m.d.comb += self.step_write.eq(1)
-                    m.d.sync += [self.kind.eq(word_value[:4]), settle.eq(0),
-                                 self.step.eq(self.step + 1)]
-                    m.d.sync += state.eq(State.CHECK)
-            with m.Case(State.CHECK):
-                m.d.sync += settle.eq(settle + 1)
-                with m.If(settle == StageCheck.LATENCY + 1):
-                    with m.If(check.code == r.ERROR_NONE):
-                        m.d.sync += state.eq(State.BEGIN)
-                    with m.Else():
-                        m.d.comb += stop(check.code, self.kind, current_step,
+                    m.d.comb += now.stop(check.code, self.kind, now.current_step,
                                          Mux(check.code == r.ERROR_ADDRESS,
                                              self.registers.dma_address, 0))
-            with m.Case(State.BEGIN):
-                with m.If((self.loader_ready | (self.kind != r.LOAD)) & ~fault):
-                    m.d.comb += self.begin.eq(1)
-                    m.d.sync += [run_step.eq(current_step), run_kind.eq(self.kind), settle.eq(0)]
-                    with m.If(to_parameters):
-                        m.d.sync += parameter_step.eq(current_step)
-                    with m.Else():
-                        m.d.sync += running.eq(1)
-                    with m.If(in_program):
-                        m.d.sync += state.eq(State.READ)
-                    with m.Else():
-                        m.d.sync += state.eq(State.FINISH)
-            with m.Case(State.FINISH), m.If(~running & ~logging):
-                with m.If(in_program & self.parameters_left):
-                    m.d.comb += stop(r.ERROR_LEFTOVER, 0, self.step - 1)
-                with m.Elif(~(self.read_fault | self.write_fault)):
-                    m.d.sync += [self.busy.eq(0), self.done.eq(1)]
-                    m.d.sync += state.eq(State.IDLE)
-            with m.Case(State.STOPPED):
-                m.d.sync += [self.busy.eq(0), running.eq(0)]
-                m.d.sync += state.eq(State.IDLE)
+        with m.Case(State.BEGIN):
+            with m.If((self.loader_ready | (self.kind != r.LOAD)) & ~now.fault):
+                m.d.comb += self.begin.eq(1)
+                m.d.sync += [now.run_step.eq(now.current_step), now.run_kind.eq(self.kind),
+                             now.settle.eq(0)]
+                with m.If(now.to_parameters):
+                    m.d.sync += now.parameter_step.eq(now.current_step)
+                with m.Else():
+                    m.d.sync += now.running.eq(1)
+                with m.If(now.in_program):
+                    m.d.sync += now.state.eq(State.READ)
+                with m.Else():
+                    m.d.sync += now.state.eq(State.FINISH)
 
-        # Faults found while something runs come before those of the steps after it.
+    def _end(self, m: Module, now: "_Now") -> None:
+        with m.Case(State.FINISH), m.If(~now.running & ~now.logging):
+            with m.If(now.in_program & self.parameters_left):
+                m.d.comb += now.stop(r.ERROR_LEFTOVER, 0, self.step - 1)
+            with m.Elif(~(self.read_fault | self.write_fault)):
+                m.d.sync += [self.busy.eq(0), self.done.eq(1)]
+                m.d.sync += now.state.eq(State.IDLE)
+        with m.Case(State.STOPPED):
+            m.d.sync += [self.busy.eq(0), now.running.eq(0)]
+            m.d.sync += now.state.eq(State.IDLE)
+
+    def _faults(self, m: Module, now: "_Now") -> None:
+        """What is found while something runs; it comes before the faults of the steps after it."""
         with m.If(self.read_fault & (self.error_code == 0)):
             with m.If(self.loading_parameters):
-                m.d.comb += stop(r.ERROR_READ, r.LOAD, parameter_step, self.fault_address)
-            with m.Elif(running):
-                m.d.comb += stop(r.ERROR_READ, run_kind, run_step, self.fault_address)
+                m.d.comb += now.stop(r.ERROR_READ, r.LOAD, now.parameter_step, self.fault_address)
+            with m.Elif(now.running):
+                m.d.comb += now.stop(r.ERROR_READ, now.run_kind, now.run_step, self.fault_address)
             with m.Else():
-                m.d.comb += stop(r.ERROR_READ, 0, 0, self.fault_address)
+                m.d.comb += now.stop(r.ERROR_READ, 0, 0, self.fault_address)
         with m.Elif(self.write_fault & (self.error_code == 0)):
-            m.d.comb += stop(r.ERROR_WRITE, run_kind, run_step, self.fault_address)
+            m.d.comb += now.stop(r.ERROR_WRITE, now.run_kind, now.run_step, self.fault_address)
         starved = Signal(range(UNDERRUN_CYCLES + 1))
         m.d.sync += starved.eq(Mux(
-            running & self.stage_waiting & ~self.parameters_coming, starved + 1, 0))
+            now.running & self.stage_waiting & ~self.parameters_coming, starved + 1, 0))
         with m.If(starved == UNDERRUN_CYCLES):
-            m.d.comb += stop(r.ERROR_UNDERRUN, run_kind, run_step)
+            m.d.comb += now.stop(r.ERROR_UNDERRUN, now.run_kind, now.run_step)
         with m.If(self.busy & (self.run | self.stage_written)):
-            m.d.comb += stop(r.ERROR_BUSY, Mux(self.stage_written, self.host_kind, 0), NO_STEP)
+            m.d.comb += now.stop(r.ERROR_BUSY, Mux(self.stage_written, self.host_kind, 0),
+                                 r.NO_STEP)
 
-        m.d.sync += self.clear.eq(fault | self.reset)
-        with m.If(fault):
+    def _stop(self, m: Module, now: "_Now") -> None:
+        """A fault stops everything in the cycle after the one that found it; so does a reset."""
+        stopped = Signal(Cause)
+        m.d.sync += [now.fault.eq(now.found & ~now.fault), stopped.eq(now.cause),
+                     self.clear.eq(now.fault | self.reset)]
+        with m.If(now.fault):
             m.d.sync += [self.error_code.eq(stopped.code), self.error_stage.eq(stopped.kind),
                          self.error_step.eq(stopped.step), self.error_address.eq(stopped.address),
-                         running.eq(0), self.busy.eq(0), self.done.eq(0)]
-            m.d.sync += state.eq(State.STOPPED)
+                         now.running.eq(0), self.busy.eq(0), self.done.eq(0)]
+            m.d.sync += now.state.eq(State.STOPPED)
         with m.If(self.reset):
             m.d.sync += [signal.eq(0) for signal in (
                 self.error_code, self.error_stage, self.error_step, self.error_address,
-                running, self.busy, self.done, self.step, self.stages, self.cycles)]
-            m.d.sync += state.eq(State.STOPPED)
-        self._log(m, running, logging, run_kind, to_parameters)
-        return m
+                now.running, self.busy, self.done, self.step, self.stages, self.cycles)]
+            m.d.sync += now.state.eq(State.STOPPED)
 
-    def _log(self, m: Module, running: Signal, logging: Signal, run_kind: Signal,
-             to_parameters: Signal) -> None:
+    def _log(self, m: Module, now: "_Now") -> None:
         """Count the running stage's cycles and write its entry when it ends."""
         entry = self.log_entry
-        counting = running & ~self.ended
+        counting = now.running & ~self.ended
         for counter, counted in ((entry.cycles, 1), (entry.busy, self.stage_busy),
                                  (entry.wait, self.stage_waiting)):
             _count(m, counter, counting & counted)
@@ -262,15 +273,37 @@ class Sequencer(wiring.Component):
             m.d.sync += [entry.kind.eq(self.kind), entry.cycles.eq(0), entry.busy.eq(0),
                          entry.wait.eq(0)]
         handed_over, room = Signal(), Signal()
-        m.d.sync += handed_over.eq(self.begin & to_parameters)
-        ended = running & self.ended
+        m.d.sync += handed_over.eq(self.begin & now.to_parameters)
+        ended = now.running & self.ended
         with m.If(ended):
-            m.d.sync += running.eq(0)
+            m.d.sync += now.running.eq(0)
         # the counters settle meanwhile; `logging` keeps the run from ending before the entry
-        m.d.sync += [logging.eq(ended | handed_over), room.eq(self.stages < r.LOG_ENTRIES),
-                     self.log_write.eq(logging & room), self.log_index.eq(self.stages)]
-        with m.If(logging & room):
+        m.d.sync += [now.logging.eq(ended | handed_over), room.eq(self.stages < r.LOG_ENTRIES),
+                     self.log_write.eq(now.logging & room), self.log_index.eq(self.stages)]
+        with m.If(now.logging & room):
             m.d.sync += self.stages.eq(self.stages + 1)
+
+
+class _Now:
+    """What the sequencer's parts share of where it stands."""
+
+    def __init__(self) -> None:
+        self.state = Signal(State)
+        self.in_program, self.running, self.logging = Signal(), Signal(), Signal()
+        self.run_kind, self.run_step = Signal(KIND_BITS), Signal(STEP_BITS)
+        self.parameter_step = Signal(STEP_BITS)
+        self.settle = Signal(range(StageCheck.LATENCY + 2))
+        self.found, self.fault, self.cause = Signal(), Signal(), Signal(Cause)
+        self.current_step = Signal(STEP_BITS)  # of the STAGE write just made
+        self.to_parameters, self.at_end = Signal(), Signal()
+        self.bad_steps, self.bad_address = Signal(), Signal()
+        self.programmable, self.starts_stage = Signal(), Signal()
+        self.word_offset = self.word_value = None
+
+    def stop(self, number: int, kind: object, step: object, where: object = 0) -> list:
+        """A fault is found: what ERROR and ERROR_ADDRESS will say."""
+        return [self.found.eq(1), self.cause.code.eq(number), self.cause.kind.eq(kind),
+                self.cause.step.eq(step), self.cause.address.eq(where)]
 
 
 def _count(m: Module, counter: object, up: object) -> None:

@@ -4,11 +4,12 @@ from amaranth import Array, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from overlays.gateware.config import BURST_BYTES, ROW, UNIT, WORD
+from overlays.gateware.config import ROW, UNIT, WORD
 from overlays.gateware.interfaces import FMAP_READ_LATENCY, FmapRead, Units, Words
+from overlays.gateware.pipeline import OWN
 from pynq_bnn import registers
+from pynq_bnn.registers import BURST_WORDS
 
-WORDS_PER_BURST = BURST_BYTES * 8 // WORD
 WORDS_PER_ROW = ROW // WORD
 SUMS_READ_LATENCY = 1
 CHOICE_CYCLES = 2
@@ -59,7 +60,7 @@ class Store(wiring.Component):
         m = Module()
         rows, parameters = Signal(), Signal()
         left, last = Signal(16), Signal()   # bursts
-        number = Signal(16 + (WORDS_PER_BURST - 1).bit_length())
+        number = Signal(16 + (BURST_WORDS - 1).bit_length())
         wait = Signal(range(ROW_CYCLES + 1))
         m.d.comb += [self.read.address.eq(number // WORDS_PER_ROW), self.sums_address.eq(number)]
         m.d.sync += [last.eq(left == 1), self.units.ready.eq(0)]
@@ -86,7 +87,7 @@ class Store(wiring.Component):
                                 ROW_CYCLES, WORD_CYCLES)),
                 ]
                 m.next = "WAIT"
-                with m.If(number % WORDS_PER_BURST == WORDS_PER_BURST - 1):
+                with m.If(number % BURST_WORDS == BURST_WORDS - 1):
                     m.d.sync += left.eq(left - 1)
                     with m.If(last):
                         m.next = "IDLE"
@@ -99,10 +100,9 @@ class Store(wiring.Component):
         """The word of this number out of what its source gives, in two steps."""
         half = WORDS_PER_ROW // 2
         for n in range(WORD // SLICE):
-            own = {"attrs": {"keep": 1}, "reset_less": True}
-            of_row = Signal(range(WORDS_PER_ROW), **own)
-            of_unit = Signal(range(UNIT // WORD), **own)
-            is_row, is_unit = Signal(**own), Signal(**own)
+            of_row = Signal(range(WORDS_PER_ROW), **OWN)
+            of_unit = Signal(range(UNIT // WORD), **OWN)
+            is_row, is_unit = Signal(**OWN), Signal(**OWN)
             lower, upper, other = (Signal(SLICE, reset_less=True) for _ in range(3))
 
             def words(source: Signal, first: int, count: int, n: int = n) -> Array:

@@ -4,8 +4,9 @@ from amaranth import Module
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from overlays.gateware.config import MAX_CLASSES, WORD
+from overlays.gateware.config import WORD
 from overlays.gateware.interfaces import SumsWrite
+from pynq_bnn.registers import MAX_CLASSES
 
 SUM_BITS = 16
 SUMS_PER_WORD = WORD // SUM_BITS

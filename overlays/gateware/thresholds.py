@@ -5,8 +5,10 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from overlays.gateware.config import MAX_CHANNELS, QUARTERS, UNIT
+from overlays.gateware.config import QUARTERS, UNIT
 from overlays.gateware.interfaces import Units
+from overlays.gateware.pipeline import OWN
+from pynq_bnn.registers import MAX_CHANNELS
 
 Threshold = data.StructLayout({"t": signed(16), "flip": 1})
 ENTRY = 32
@@ -25,12 +27,12 @@ class Thresholds(wiring.Component):
     Ports
     -----
     start : pulse; `spread` and `outputs` are right since the cycle before
-    spread : log2 of the reducers that an output takes, 0 to 2
+    spread : log2 of the quarters of a pixel, and so of the reducers that an output takes, 0 to 2
     outputs : of the layer, a multiple of 4, at least 8
     units : the parameter stream, 4 entries of 32 bits a unit; taken from START_CYCLES after `start`
     done : pulse, the cycle after the last unit has been taken
     index : the pass to be read
-    thresholds : READ_LATENCY cycles later; for r no multiple of 1 << spread undefined
+    thresholds : READ_LATENCY cycles later; undefined where r is not a multiple of 1 << spread
 
     Up to 4 outputs of one pass are stored in a cycle: a unit takes one cycle where a pass has 4
     outputs or more, 2 where it has 2, 4 where it has one.  The last one can be read WRITE_CYCLES
@@ -59,7 +61,7 @@ class Thresholds(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         per_pass = self.reducers >> self.spread
-        spread = Signal(2, reset_less=True, attrs={"keep": 1})
+        spread = Signal(2, **OWN)
         step = Signal(3, reset_less=True)  # outputs that are stored in a cycle
         m.d.sync += [spread.eq(self.spread), step.eq(Mux(per_pass < ENTRIES, per_pass, ENTRIES))]
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from amaranth.back import verilog
 
-from overlays.gateware.accelerator import Accelerator
+from overlays.boards import HP_PORTS
 from overlays.gateware.config import FULL, SMALL, Config
+from overlays.gateware.core import Core
 from overlays.gateware.zynq import Zynq
 from pynq_bnn import registers
 
@@ -18,8 +19,8 @@ SOURCES = Path(__file__).parent
 
 
 def source_hash(config: Config) -> str:
-    """SHA-256 of all that decides the hardware: gateware, register table, `config`."""
-    digest = hashlib.sha256(repr(config).encode())
+    """SHA-256 of all that decides the hardware: gateware, register table, ports, `config`."""
+    digest = hashlib.sha256(repr((config, HP_PORTS)).encode())
     for path in [*sorted(SOURCES.glob("*.py")), Path(registers.__file__)]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
@@ -27,7 +28,7 @@ def source_hash(config: Config) -> str:
 
 def convert(config: Config) -> str:
     """The Verilog of one configuration; register BUILD holds 32 bits of its source's hash."""
-    top = Accelerator(config, build=int(source_hash(config)[:8], 16))
+    top = Core(config, build=int(source_hash(config)[:8], 16))
     return verilog.convert(top, name=TOP, strip_internal_attrs=True)
 
 

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from overlays.gateware.config import TAPS, UNIT
 from overlays.gateware.interfaces import Units
+from overlays.gateware.pipeline import KEEP, OWN
 
 PASSES = 32
 """Passes that the banks hold: the depth of a LUTRAM."""
@@ -118,10 +119,9 @@ class Weights(wiring.Component):
             to_reducer.eq(accept << reducer),
         ]
         for r in range(self.reducers):
-            unit_copy = Signal(UNIT, name=f"unit_{r}", reset_less=True, attrs={"keep": 1})
-            write_slot = Signal.like(slot, name=f"write_slot_{r}", reset_less=True,
-                                     attrs={"keep": 1})
-            slot_copy = Signal.like(slot, name=f"slot_{r}", reset_less=True, attrs={"keep": 1})
+            unit_copy = Signal(UNIT, name=f"unit_{r}", **OWN)
+            write_slot = Signal.like(slot, name=f"write_slot_{r}", **OWN)
+            slot_copy = Signal.like(slot, name=f"slot_{r}", **OWN)
             m.d.sync += [unit_copy.eq(unit), write_slot.eq(slot), slot_copy.eq(self.slot)]
             for t in range(TAPS):
                 m.submodules[f"bank_{r}_{t}"] = bank = WeightBank()
@@ -152,9 +152,9 @@ class WeightBank(wiring.Component):
         m = Module()
         m.submodules.memory = memory = Memory(shape=UNIT, depth=PASSES, init=[])
         into, outof = memory.write_port(), memory.read_port(domain="comb")
-        write = Signal(attrs={"keep": 1})
-        write_slot = Signal(range(PASSES), reset_less=True, attrs={"keep": 1})
-        slot = Signal(range(PASSES), reset_less=True, attrs={"keep": 1})
+        write = Signal(**KEEP)
+        write_slot = Signal(range(PASSES), **OWN)
+        slot = Signal(range(PASSES), **OWN)
         m.d.sync += [write.eq(self.write), write_slot.eq(self.write_slot), slot.eq(self.slot)]
         m.d.comb += [
             into.en.eq(write), into.addr.eq(write_slot), into.data.eq(self.unit),

@@ -5,15 +5,15 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from overlays.gateware.config import MAX_SIDE, QUARTERS, ROW, TAPS, UNIT
+from overlays.gateware.config import QUARTERS, ROW, TAPS, UNIT
 from overlays.gateware.interfaces import FMAP_READ_LATENCY
+from overlays.gateware.pipeline import OWN
 from overlays.gateware.raster import Centre, Step
+from pynq_bnn.registers import CHANNEL_STEP, MAX_SIDE
 
 SLICE = 32
 """Channels that share copies of the control registers, so that no net gets wide."""
 SLICES = ROW // SLICE
-BLOCK = 64
-"""Channels come in multiples of this."""
 
 
 class Window(wiring.Component):
@@ -71,11 +71,11 @@ class Window(wiring.Component):
         # What selects and masks pixels must be in the slices' registers when the row is there.
         before = steps[FMAP_READ_LATENCY - 2]
         first_quarter = Signal(2, reset_less=True)
-        masks = Signal(ROW // BLOCK, reset_less=True)
-        quarter_mask = Signal(2, reset_less=True, attrs={"keep": 1})
-        outside = Signal(ROW // BLOCK, reset_less=True)
+        masks = Signal(ROW // CHANNEL_STEP, reset_less=True)
+        quarter_mask = Signal(2, **OWN)
+        outside = Signal(ROW // CHANNEL_STEP, reset_less=True)
         m.d.sync += quarter_mask.eq(Mux(self.spread == 0, 0, Mux(self.spread == 1, 1, 3)))
-        for block in range(ROW // BLOCK):
+        for block in range(ROW // CHANNEL_STEP):
             within = (block & 1) | (block >> 1 & quarter_mask) << 1  # of the pixel's own blocks
             m.d.sync += [outside[block].eq(within >= self.blocks),
                          masks[block].eq(~before.pixel | outside[block])]
@@ -90,7 +90,7 @@ class Window(wiring.Component):
                     self.row.word_select(q * UNIT // SLICE + offset, SLICE)
                     for q in range(QUARTERS))),
                 part.select.eq(first_quarter | (quarter & quarter_mask)),
-                part.mask.eq(masks[i * SLICE // BLOCK]),
+                part.mask.eq(masks[i * SLICE // CHANNEL_STEP]),
                 part.column.eq(buffered.column),
                 part.write.eq(buffered.write),
             ]
@@ -115,9 +115,8 @@ class WindowSlice(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        own = {"attrs": {"keep": 1}, "reset_less": True}
-        select, mask = Signal(2, **own), Signal(**own)
-        column, write, clear = Signal(range(MAX_SIDE), **own), Signal(**own), Signal(**own)
+        select, mask = Signal(2, **OWN), Signal(**OWN)
+        column, write, clear = Signal(range(MAX_SIDE), **OWN), Signal(**OWN), Signal(**OWN)
         m.d.sync += [select.eq(self.select), mask.eq(self.mask), column.eq(self.column),
                      write.eq(self.write), clear.eq(~self.write)]
 

@@ -10,8 +10,10 @@ from amaranth import (
     Signal,
 )
 
-from overlays.gateware.accelerator import Accelerator
+from overlays.boards import HP_PORTS
 from overlays.gateware.config import Config
+from overlays.gateware.core import Core
+from overlays.gateware.pipeline import KEEP
 
 RESET_STAGES = 3
 
@@ -26,24 +28,25 @@ class Zynq(Elaboratable):
 
     def __init__(self, config: Config, build: int = 0) -> None:
         self.config = config
-        self.accelerator = Accelerator(config, build)
+        self.core = Core(config, build)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.accelerator = accelerator = self.accelerator
+        m.submodules.accelerator = core = self.core
         m.domains.sync = ClockDomain("sync", reset_less=True)
         fclk, running = Signal(4), Signal(4)
         # kept, or they become a shift register in a LUT, which is slow to come out of
-        resets = Signal(RESET_STAGES, init=-1, attrs={"keep": 1})
+        resets = Signal(RESET_STAGES, init=-1, **KEEP)
         m.submodules.bufg = Instance("BUFG", i_I=fclk[0], o_O=ClockSignal())
-        m.d.comb += accelerator.reset.eq(resets[-1])
+        m.d.comb += core.reset.eq(resets[-1])
         m.d.sync += resets.eq(Cat(~running[0], resets))
         ports = {"o_FCLKCLK": fclk, "o_FCLKRESETN": running, "i_MAXIGP0ACLK": ClockSignal(),
-                 **_connections("MAXIGP0", accelerator.gp),
-                 **_connections("SAXIHP0", accelerator.hp0_write)}
+                 **_connections("MAXIGP0", core.gp),
+                 **_connections(f"SAXIHP{HP_PORTS[0]}", core.hp0_write)}
         for n in range(self.config.ports):
-            ports[f"i_SAXIHP{n}ACLK"] = ClockSignal()
-            ports.update(_connections(f"SAXIHP{n}", getattr(accelerator, f"hp{n}_read")))
+            port = f"SAXIHP{HP_PORTS[n]}"
+            ports[f"i_{port}ACLK"] = ClockSignal()
+            ports.update(_connections(port, getattr(core, f"hp{n}_read")))
         m.submodules.ps7 = Instance("PS7", **ports)
         return m
 

@@ -2,13 +2,17 @@
 //
 // Memory model: every accepted read or write burst is answered no sooner than `latency` cycles later; all
 // ports together move at most `bytes_per_cycle` bytes in a cycle; a port takes 8 bursts of each
-// direction before it answers the first (UG585, AXI_HP).  In every cycle the masters' side of AXI3
+// direction before it answers the first (UG585, AXI_HP).  With `irregular` it behaves as a port of real
+// hardware may: gaps between beats, long lows of every READY, late write responses, refresh pauses.
+// `bnn_stale` leaves answers in the ports that nobody of this accelerator asked for; `bnn_silence` lets
+// the memory answer nothing any more.  In every cycle the masters' side of AXI3
 // is checked: what is VALID must stay until READY, bursts are 16 aligned INCR beats (so within 4 KiB),
 // WLAST and WID are right, all strobes of a beat are set or (a write given up) none.
 
 #include <cstdint>
 #include <cstring>
 #include <deque>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -27,6 +31,12 @@ constexpr int kBeats = 16;
 constexpr int kBeatBytes = 8;
 constexpr uint32_t kOkay = 0, kDecodeError = 3;
 constexpr int kGiveUpCycles = 100000;
+
+// An irregular port: one beat in four comes after a gap of 1 to 3 cycles, one in 256 after a gap of up to
+// 100; the READYs of addresses and write data likewise; write responses come up to 300 cycles later; every
+// 780 cycles (7.8 us at 100 MHz) a refresh of 26 cycles.
+constexpr unsigned kGap = 4, kLongGap = 256, kGapCycles = 3, kLongGapCycles = 100, kLateCycles = 300;
+constexpr uint64_t kRefreshEvery = 780, kRefreshCycles = 26;
 
 struct Fault {
     uint32_t address, bytes;
@@ -49,6 +59,18 @@ struct Memory {
     uint64_t now = 0, bytes_read = 0, bytes_written = 0;
     std::vector<Fault> faults;
     std::string complaint;
+    bool irregular = false, silent = false;
+    std::mt19937 random;
+
+    bool refreshing() const { return irregular && now % kRefreshEvery < kRefreshCycles; }
+    // Cycles of the gap before the next beat.
+    int gap() {
+        if (!irregular) return 0;
+        unsigned draw = random();
+        if (draw % kLongGap == 0) return 1 + draw / kLongGap % kLongGapCycles;
+        return draw % kGap == 0 ? 1 + draw / kGap % kGapCycles : 0;
+    }
+    int late() { return irregular ? random() % kLateCycles : 0; }
 
     void complain(const char *what) {
         if (complaint.empty()) complaint = std::string(what) + " in cycle " + std::to_string(now);
@@ -93,14 +115,18 @@ void check_address(Memory &memory, const Address &a) {
 struct ReadPort {
     std::deque<Burst> queue;
     bool valid = false;
+    int gap = 0, low = 0;
     Steady steady;
     uint64_t beat = 0;
     uint32_t answer = kOkay;
 
-    bool ready() const { return queue.size() < kOutstanding; }
+    bool ready() const { return queue.size() < kOutstanding && !low; }
     // Decide what R shows in this cycle.
     void present(Memory &memory) {
-        if (valid || queue.empty() || memory.now < queue.front().due || !memory.spend()) return;
+        if (low) --low;
+        if (valid || queue.empty() || memory.now < queue.front().due || memory.silent) return;
+        if (gap && gap--) return;
+        if (memory.refreshing() || !memory.spend()) return;
         Burst &burst = queue.front();
         uint32_t address = burst.address + burst.beat * kBeatBytes;
         answer = memory.response(address, false);
@@ -117,27 +143,40 @@ struct ReadPort {
         bool accept = a.valid && ready();
         if (valid && taken) {
             valid = false;
+            gap = memory.gap();
             if (++queue.front().beat == kBeats) queue.pop_front();
         }
         if (accept) {
             check_address(memory, a);
+            low = memory.gap();
             queue.push_back({memory.now + memory.latency, a.address, a.id, 0});
         }
+    }
+    // What is left of a burst that somebody else asked for.
+    void stale(const Memory &memory, int beats) {
+        queue.push_back({memory.now + memory.latency, memory.base, 0, kBeats - beats});
     }
 };
 
 struct WritePort {
     std::deque<Burst> queue, answers;
     bool data_ready = false;
+    int gap = 0, low = 0;
     uint32_t worst = kOkay;
     Steady steady_address, steady_data;
 
-    bool ready() const { return queue.size() + answers.size() < kOutstanding; }
+    bool ready() const { return queue.size() + answers.size() < kOutstanding && !low; }
     void present(Memory &memory) {
-        if (!data_ready) data_ready = !queue.empty() && memory.spend();
+        if (low) --low;
+        if (data_ready || queue.empty() || memory.silent) return;
+        if (gap && gap--) return;
+        data_ready = !memory.refreshing() && memory.spend();
     }
     bool answer(const Memory &memory) const {
-        return !answers.empty() && memory.now >= answers.front().due;
+        return !answers.empty() && memory.now >= answers.front().due && !memory.silent;
+    }
+    void stale(const Memory &memory) {
+        answers.push_back({memory.now + memory.latency, kOkay, 0, 0});
     }
     void clock(Memory &memory, const Address &a, bool wvalid, uint32_t wid, uint64_t wdata,
                uint32_t wstrb, bool wlast, bool bready) {
@@ -149,6 +188,7 @@ struct WritePort {
         if (answer(memory) && bready) answers.pop_front();
         if (wvalid && data_ready) {
             data_ready = false;
+            gap = memory.gap();
             Burst &burst = queue.front();
             uint32_t address = burst.address + burst.beat * kBeatBytes;
             if (wid != burst.id) memory.complain("WID is not the burst's");
@@ -162,13 +202,16 @@ struct WritePort {
             memory.bytes_written += kBeatBytes;
             if (++burst.beat == kBeats) {
                 // the answer stands where a burst's address does
-                answers.push_back({memory.now + memory.latency, worst, burst.id, 0});
+                uint64_t due = memory.now + memory.latency + memory.late();
+                if (!answers.empty() && due < answers.back().due) due = answers.back().due;
+                answers.push_back({due, worst, burst.id, 0});
                 queue.pop_front();
                 worst = kOkay;
             }
         }
         if (accept) {
             check_address(memory, a);
+            low = memory.gap();
             queue.push_back({memory.now, a.address, a.id, 0});
         }
     }
@@ -187,10 +230,7 @@ struct Simulation {
         // as in the Zynq the clock domain has no reset of its own: flip-flops begin with their
         // initial values, and the accelerator's reset is a port
         top.rst = 0;
-        top.reset = 1;
-        for (int n = 0; n < 8; ++n) tick();
-        top.reset = 0;
-        tick();
+        reset(8);
     }
 
     void tick() {
@@ -239,6 +279,14 @@ struct Simulation {
         top.clk = 1;
         top.eval();
         ++memory.now;
+    }
+
+    // FCLK_RESET0_N: the fabric begins anew, the memory's ports know nothing of it.
+    void reset(int cycles) {
+        top.reset = 1;
+        for (int n = 0; n < cycles; ++n) tick();
+        top.reset = 0;
+        tick();
     }
 
     // One register access on GP0; its response, or -1 if none came.
@@ -331,6 +379,27 @@ void bnn_fail(void *handle, uint32_t address, uint32_t bytes, int on_write, uint
         {address, bytes, on_write != 0, response});
 }
 void bnn_clear_faults(void *handle) { static_cast<Simulation *>(handle)->memory.faults.clear(); }
+// Let the memory's ports behave irregularly from now on, in the way that `seed` gives.
+void bnn_irregular(void *handle, uint32_t seed) {
+    Memory &memory = static_cast<Simulation *>(handle)->memory;
+    memory.irregular = true;
+    memory.random.seed(seed);
+}
+// Leave `beats` of a foreign burst in each read port and `responses` in the write port.
+void bnn_stale(void *handle, int beats, int responses) {
+    Simulation *simulation = static_cast<Simulation *>(handle);
+    for (int n = 0; n < PORTS; ++n) simulation->reads[n].stale(simulation->memory, beats);
+    for (int n = 0; n < responses; ++n) simulation->writes.stale(simulation->memory);
+}
+// From now on the memory answers nothing, or (0) all it owes and all that comes.
+void bnn_silence(void *handle, int silent) {
+    static_cast<Simulation *>(handle)->memory.silent = silent != 0;
+}
+void bnn_reset(void *handle, int cycles) { static_cast<Simulation *>(handle)->reset(cycles); }
+// Let so many cycles pass, whatever the accelerator does.
+void bnn_pass(void *handle, uint64_t cycles) {
+    while (cycles--) static_cast<Simulation *>(handle)->tick();
+}
 // The first AXI rule broken since the start, or an empty string.
 const char *bnn_complaint(void *handle) {
     return static_cast<Simulation *>(handle)->memory.complaint.c_str();

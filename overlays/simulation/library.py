@@ -16,12 +16,14 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import List
+from typing import Iterable, List
 
-from overlays.gateware.config import Config
+from overlays.gateware.config import SMALL, Config
 
 log = logging.getLogger(__name__)
 HARNESS = Path(__file__).with_name("harness.cpp")
+ROOT = Path(__file__).parents[2]
+"""Where the packages are, for a new interpreter."""
 BUILD_TIMEOUT_S = 1200
 
 
@@ -61,7 +63,7 @@ def _verilator() -> List[str]:
 
 
 def _build(config: Config, path: Path) -> None:
-    from overlays.gateware.verilog import TOP, convert
+    from overlays.gateware.verilog import TOP
 
     verilator = _verilator()
     if not shutil.which("g++"):
@@ -69,7 +71,10 @@ def _build(config: Config, path: Path) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         source = folder / f"{TOP}.v"
-        source.write_text(convert(config))
+        # by a new interpreter: this one may have imported the gateware before it was edited, and
+        # what it would make would go into the cache under the name of what the files say now
+        _run([sys.executable, "-m", "overlays.gateware.verilog", str(source),
+              *(["--small"] if config == SMALL else [])])
         _run([*verilator, "--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast",
               "--noassert", "-Wno-fatal", "-Wno-lint", "--output-split", "20000",
               "--top-module", TOP, "--Mdir", name, str(source)])
@@ -86,17 +91,32 @@ def _build(config: Config, path: Path) -> None:
             return made
 
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            objects = list(pool.map(compiled, files))
+            objects = list(_with_progress(pool.map(compiled, files), len(files)))
         # another process may build the same in the meantime: the last one wins, whole
         partial = path.with_suffix(f".{os.getpid()}")
         _run(["g++", "-shared", "-o", str(partial), *objects, "-lpthread"])
         partial.replace(path)
 
 
+def _with_progress(made: Iterable[str], count: int) -> Iterable[str]:
+    """A bar, where tqdm is there: minutes of silence in a notebook look like a hang."""
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        return made
+    return tqdm(made, total=count, desc="building the RTL simulation (once)", leave=False)
+
+
 def _run(command: List[str]) -> str:
-    """What `command` prints; SimulationUnavailable with the end of it if the command fails."""
-    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                            timeout=BUILD_TIMEOUT_S)
+    """What `command` prints; SimulationUnavailable if it fails or does not end."""
+    try:
+        result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                text=True, timeout=BUILD_TIMEOUT_S, cwd=str(ROOT))
+    except subprocess.TimeoutExpired:
+        raise SimulationUnavailable(
+            f"{' '.join(command[:2])} did not end within {BUILD_TIMEOUT_S} s: the machine is too "
+            "busy, or too small for the RTL simulation; try again, or use device=\"model\""
+        ) from None
     if result.returncode:
         raise SimulationUnavailable(f"{' '.join(command[:2])} failed:\n{result.stdout[-3000:]}")
     return result.stdout
@@ -116,6 +136,11 @@ def _declare(found: ctypes.CDLL) -> ctypes.CDLL:
         "bnn_bytes_written": (u64, [handle]),
         "bnn_fail": (None, [handle, u32, u32, ctypes.c_int, u32]),
         "bnn_clear_faults": (None, [handle]),
+        "bnn_irregular": (None, [handle, u32]),
+        "bnn_stale": (None, [handle, ctypes.c_int, ctypes.c_int]),
+        "bnn_silence": (None, [handle, ctypes.c_int]),
+        "bnn_reset": (None, [handle, ctypes.c_int]),
+        "bnn_pass": (None, [handle, u64]),
         "bnn_complaint": (ctypes.c_char_p, [handle]),
     }
     for name, (result, arguments) in signatures.items():

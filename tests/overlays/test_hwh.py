@@ -76,7 +76,7 @@ def test_clocks_are_the_boards(board):
 
 def test_address(system):
     (span,) = system.iter("MEMRANGE")
-    assert (span.get("BASEVALUE"), span.get("HIGHVALUE")) == ("0x43C00000", "0x43C0FFFF")
+    assert (span.get("BASEVALUE"), span.get("HIGHVALUE")) == ("0x43C00000", "0x43C00FFF")
     assert span.get("INSTANCE") == module(system, registers.VLNV).get("INSTANCE") == "bnn"
 
 

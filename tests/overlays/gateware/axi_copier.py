@@ -15,9 +15,9 @@ from overlays.gateware.axi_slave import AxiSlave
 from overlays.gateware.dma_reader import DmaReader
 from overlays.gateware.dma_writer import DmaWriter
 from overlays.gateware.register_file import RegisterFile
+from pynq_bnn.registers import BASE_ADDRESS as BASE
 from pynq_bnn.registers import offset
 
-BASE = 0x43C0_0000
 AXI4_WIDTHS = {"len": 8, "size": 3, "lock": 1}
 
 
@@ -123,6 +123,7 @@ else:
         assert (await processor.write(BASE + first, words[:20])).resp == AxiResp.OKAY
         answer = await processor.read(BASE + first, 20)
         assert (answer.resp, answer.data) == (AxiResp.OKAY, words[:20])
-        assert (await processor.read(BASE + 0xFFC, 4)).resp == AxiResp.SLVERR
+        hole = await processor.read(BASE + 0xFFC, 4)
+        assert (hole.resp, hole.data) == (AxiResp.OKAY, bytes(4))
         assert (await processor.write(BASE + first, b"x")).resp == AxiResp.SLVERR
         assert (await processor.read(BASE + first, 20)).data == words[:20]

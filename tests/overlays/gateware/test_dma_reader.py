@@ -3,9 +3,9 @@ import random
 import pytest
 from amaranth.sim import Simulator
 
-from overlays.gateware.config import BURST_BYTES
 from overlays.gateware.dma_read_port import BURST_UNITS, DmaReadPort
 from overlays.gateware.dma_reader import BEAT_LATENCY, BUSY_LATENCY, COMMAND_LATENCY, DmaReader
+from pynq_bnn.registers import BURST_BYTES
 from tests.overlays.gateware.axi_models import DECERR, SLVERR, Checker, Memory, Timing
 
 

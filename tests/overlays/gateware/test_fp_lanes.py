@@ -58,8 +58,9 @@ def test_sums_against_thresholds():
                         r + g + b, r - g + b, r + g - b, r - g - b)])
             if at(0):
                 ctx.set(dut.half_taps, sum(at(0)[2]) // 2)
+            if at(CHAIN_CYCLES - 3):
+                ctx.set(dut.last_pass, at(CHAIN_CYCLES - 3)[0])
             if at(CHAIN_CYCLES - 2):
-                ctx.set(dut.last_pass, at(CHAIN_CYCLES - 2)[0])
                 ctx.set(dut.odd_taps, sum(at(CHAIN_CYCLES - 2)[2]) % 2)
             if at(CHAIN_CYCLES):
                 results.append((ctx.get(dut.reached), ctx.get(dut.flips)))

@@ -3,7 +3,8 @@
 from amaranth.sim import Simulator
 
 from overlays.gateware.config import SMALL
-from overlays.gateware.sequencer import NO_STEP, PROGRAM_LATENCY, UNDERRUN_CYCLES, Sequencer
+from overlays.gateware.sequencer import UNDERRUN_CYCLES, Sequencer
+from overlays.gateware.unit_memory import READ_LATENCY
 from pynq_bnn import registers as r
 
 STAGE_CYCLES = 20
@@ -19,7 +20,7 @@ def run(bench, program=(), registers=LAST, ends=True):
 
     async def memory(ctx):
         words = list(program) + [0] * 4
-        pipe = [0] * (PROGRAM_LATENCY - 1)
+        pipe = [0] * (READ_LATENCY - 1)
         while True:
             *_, address = await ctx.tick().sample(dut.program_read)
             pipe.append(words[min(address, len(words) - 1)])
@@ -195,7 +196,7 @@ def test_a_stage_that_starves_is_an_underrun():
         await ctx.tick().repeat(UNDERRUN_CYCLES - 1)
         assert ctx.get(dut.busy)
         await ctx.tick().repeat(4)
-        assert error(ctx, dut) == (r.ERROR_UNDERRUN, r.LAST, NO_STEP, 0)
+        assert error(ctx, dut) == (r.ERROR_UNDERRUN, r.LAST, r.NO_STEP, 0)
 
     run(bench, ends=False)
 
@@ -211,7 +212,7 @@ def test_faults_of_the_memory():
             await ctx.tick().until(dut.clear)
             ctx.set(fault, 0)
             await settle(ctx, dut)
-            assert error(ctx, dut) == (expected, r.LAST, NO_STEP, 0x1280)
+            assert error(ctx, dut) == (expected, r.LAST, r.NO_STEP, 0x1280)
             await pulse(ctx, dut.reset)
             await ctx.tick().repeat(3)
 
@@ -225,7 +226,7 @@ def test_a_start_while_busy():
         await ctx.tick().repeat(15)
         await pulse(ctx, dut.run)
         await settle(ctx, dut)
-        assert error(ctx, dut) == (r.ERROR_BUSY, 0, NO_STEP, 0)
+        assert error(ctx, dut) == (r.ERROR_BUSY, 0, r.NO_STEP, 0)
         await pulse(ctx, dut.stage_written)  # ignored while there is an error
         await ctx.tick().repeat(3)
         assert not ctx.get(dut.busy)

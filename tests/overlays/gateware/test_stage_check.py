@@ -8,19 +8,12 @@ import pytest
 pytest.importorskip("amaranth")
 from amaranth.sim import Simulator
 
-from overlays.gateware.config import (
-    FULL,
-    MAX_CHANNELS,
-    MAX_CLASSES,
-    MAX_FC_INPUTS,
-    MAX_SIDE,
-    SMALL,
-    Config,
-)
+from overlays.gateware.config import FULL, SMALL, Config
 from overlays.gateware.stage_check import StageCheck
 from pynq_bnn import registers as r
-from pynq_bnn.devices.layout import map_rows
-from pynq_bnn.devices.stages import Limits, Stage, check
+from pynq_bnn.devices.model.layout import map_rows
+from pynq_bnn.devices.model.stages import Limits, Stage, check
+from pynq_bnn.registers import MAX_CHANNELS, MAX_CLASSES, MAX_FC_INPUTS, MAX_SIDE
 
 CASES = 5000
 TINY = Config(fmap_rows=34, batch=4)
@@ -53,7 +46,8 @@ def plausible(rng, kind, config):
         height, width = (height + 1) // 2 * 2, (width + 1) // 2 * 2
     most = MAX_CHANNELS if conv or height * width > 1 else MAX_FC_INPUTS
     outputs = 64 * rng.randint(1, (MAX_CHANNELS if conv else MAX_FC_INPUTS) // 64)
-    room = {r.INPUT: config.batch * 4096, r.SUMS: config.batch * 128}.get(
+    room = {r.INPUT: config.batch * 4096, r.SUMS: config.batch * 128,
+            r.PARAMS: r.STORE_BYTES_MAX}.get(
         target if kind == r.LOAD else source, config.fmap_rows * 64)
     return {
         "dma_address": 128 * rng.getrandbits(25),

@@ -8,7 +8,6 @@ from overlays.gateware.store import (
     ROW_CYCLES,
     SUMS_READ_LATENCY,
     WORD_CYCLES,
-    WORDS_PER_BURST,
     WORDS_PER_ROW,
     Store,
 )
@@ -75,19 +74,19 @@ def test_rows(source, bursts):
 
 def test_sums():
     assert SUMS_READ_LATENCY == 1
-    sums = [random.Random(n).getrandbits(64) for n in range(2 * WORDS_PER_BURST)]
+    sums = [random.Random(n).getrandbits(64) for n in range(2 * registers.BURST_WORDS)]
     assert run(registers.SUMS, 2, sums=sums) == sums
 
 
 def test_parameters():
-    units = [random.Random(n).getrandbits(128) for n in range(WORDS_PER_BURST)]
+    units = [random.Random(n).getrandbits(128) for n in range(registers.BURST_WORDS)]
     assert run(registers.PARAMS, 2, units=units) == [
         word for unit in units for word in split(unit, 2)]
 
 
 def test_cycles():
     """From start to the last word; the first word's wait is always that of a row."""
-    words = 2 * WORDS_PER_BURST
+    words = 2 * registers.BURST_WORDS
     run(registers.SUMS, 2, stalls=False,
         busy_cycles=words * (WORD_CYCLES + 1) + ROW_CYCLES - WORD_CYCLES)
     run(registers.FMAP_A, 2, stalls=False,
@@ -96,5 +95,5 @@ def test_cycles():
 
 
 def test_no_bursts_are_no_words():
-    assert run(registers.SUMS, 1, sums=[1] * WORDS_PER_BURST) == [1] * WORDS_PER_BURST
+    assert run(registers.SUMS, 1, sums=[1] * registers.BURST_WORDS) == [1] * registers.BURST_WORDS
     assert run(registers.SUMS, 0) == []

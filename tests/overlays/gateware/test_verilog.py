@@ -24,5 +24,5 @@ def test_for_a_zynq_there_are_no_ports_but_a_ps7():
     assert "module zynq();" in text
     assert "PS7 " in text
     assert "BUFG " in text
-    for pin in (".MAXIGP0AWVALID(", ".SAXIHP0RDATA(", ".SAXIHP1ARADDR(", ".FCLKCLK("):
+    for pin in (".MAXIGP0AWVALID(", ".SAXIHP0RDATA(", ".SAXIHP2ARADDR(", ".FCLKCLK("):
         assert pin in text

@@ -5,14 +5,15 @@ from amaranth.sim import Simulator
 
 from overlays.gateware.config import QUARTERS, ROW, TAPS, UNIT
 from overlays.gateware.interfaces import FMAP_READ_LATENCY
-from overlays.gateware.window import BLOCK, Window
+from overlays.gateware.window import Window
+from pynq_bnn.registers import CHANNEL_STEP
 
 WIDTH = 5
 
 
 def spread_pixel(row, quarter, spread, blocks):
     """The pixel that begins at `quarter` of a row, unowned channels 0, over all four quarters."""
-    channels = (row >> quarter * UNIT) & ((1 << blocks * BLOCK) - 1)
+    channels = (row >> quarter * UNIT) & ((1 << blocks * CHANNEL_STEP) - 1)
     stored = UNIT << spread
     return sum(channels << i for i in range(0, ROW, stored))
 

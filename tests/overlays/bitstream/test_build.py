@@ -1,0 +1,123 @@
+"""The flow, with programs of a line in place of the tools."""
+
+import json
+import sys
+
+import pytest
+
+from overlays.bitstream import build as building
+from overlays.bitstream.__main__ import main
+from overlays.bitstream.board_files import resources
+from overlays.bitstream.build import Build, Settings
+from overlays.bitstream.errors import BitstreamError
+from overlays.bitstream.netlist import Cell, Netlist
+from overlays.bitstream.tools import Tools, ToolsMissing, find
+
+pytest.importorskip("amaranth", reason="the gateware needs Amaranth: pip install .[rtl]")
+from overlays.gateware.config import SMALL
+
+NETLIST = {"modules": {"zynq": {"netnames": {}, "cells": {
+    "flop": {"type": "FDRE", "parameters": {"INIT": "0"},
+             "connections": {"D": [3], "Q": [2]}}}}}}
+
+
+@pytest.fixture
+def program(tmp_path):
+    """A program whose Python text is given; it finds its arguments in `args`."""
+    def make(name, text):
+        path = tmp_path / name
+        path.write_text(f"#!{sys.executable}\nimport sys\nargs = sys.argv[1:]\n{text}\n")
+        path.chmod(0o755)
+        return str(path)
+    return make
+
+
+@pytest.fixture
+def tools(program, tmp_path):
+    yosys = program("yosys", f"""
+script = open(args[args.index("-s") + 1]).read()
+out = script.split("write_json ")[1].split()[0]
+open(out, "w").write({json.dumps(json.dumps(NETLIST))})
+open({str(tmp_path / "calls")!r}, "a").write("yosys ")
+""")
+    nextpnr = program("nextpnr-xilinx", f"""
+for option in ("--fasm", "--write"):
+    open(args[args.index(option) + 1], "w").write(" ".join(args))
+open({str(tmp_path / "calls")!r}, "a").write("nextpnr ")
+""")
+    return Tools(yosys, nextpnr, tmp_path / "chip.bin", tmp_path)
+
+
+@pytest.fixture
+def design(tools, tmp_path, monkeypatch):
+    monkeypatch.setattr(building, "convert_zynq", lambda config: "module zynq; endmodule\n")
+    return Build(SMALL, tools, Settings(), tmp_path / "work")
+
+
+def test_each_step_is_done_once(design, tools, tmp_path):
+    assert "--freq 125 --seed 1" in design.routed().read_text()
+    assert design.features().exists()
+    assert design.cells().counts() == {"FDRE": 1}
+    assert (tmp_path / "calls").read_text() == "yosys nextpnr "
+    assert list(design.seconds) == ["zynq.v", "synthesized.json", "zynq.json",
+                                    "routed.json"]
+    other = Build(SMALL, tools, Settings(seed=2), tmp_path / "work")
+    other.routed()
+    assert (tmp_path / "calls").read_text() == "yosys nextpnr nextpnr "
+
+
+def test_another_gateware_or_script_has_a_folder_of_its_own(design, tools, tmp_path, monkeypatch):
+    before = design.folder
+    script = tmp_path / "synth.ys"
+    script.write_text(building.SCRIPT.read_text() + "# more\n")
+    monkeypatch.setattr(building, "SCRIPT", script)
+    assert design.folder != before
+    monkeypatch.undo()
+    monkeypatch.setattr(building, "source_hash", lambda config: "another")
+    assert design.folder != before
+
+
+def test_a_step_that_fails_says_what_the_tool_said(design, program, tools, tmp_path):
+    broken = Tools(program("broken", "print('syntax error here'); sys.exit(3)"), tools.nextpnr,
+                   tools.chipdb, tools.database)
+    with pytest.raises(BitstreamError, match="(?s)yosys failed with 3.*syntax error here"):
+        Build(SMALL, broken, Settings(), tmp_path / "other").netlist()
+    assert not (design.folder / "zynq.json").exists()
+    design.netlist()
+
+
+def test_a_netlist_that_the_tools_get_wrong_goes_no_further(design, tmp_path):
+    wrong = {"modules": {"zynq": {"netnames": {}, "cells": {"flop": {
+        "type": "FDSE", "parameters": {"INIT": "x"}, "connections": {"D": [3], "Q": [2]}}}}}}
+    (design.folder / "synthesized.json").write_text(json.dumps(wrong))
+    with pytest.raises(BitstreamError, match="without a defined start: flop"):
+        design.routed()
+    assert not (tmp_path / "calls").exists()
+
+
+def test_what_is_missing_is_named_with_its_home(tmp_path):
+    with pytest.raises(ToolsMissing) as caught:
+        find({"PATH": "", "PRJXRAY_DB": str(tmp_path), "NEXTPNR_CHIPDB": str(tmp_path / "none")})
+    message = str(caught.value)
+    for part in ("yosys is not on PATH, and YOSYS", "NEXTPNR_XILINX", "does not exist",
+                 "lacks xc7z020/tilegrid.json", "https://github.com/openXC7/nextpnr-xilinx",
+                 "https://github.com/openXC7/prjxray-db"):
+        assert part in message, part
+
+
+def test_the_command_says_so_too(capsys, monkeypatch, tmp_path):
+    for name in ("YOSYS", "NEXTPNR_XILINX", "NEXTPNR_CHIPDB", "PRJXRAY_DB"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main(["ZedBoard"]) == 2
+    assert "an overlay can't be built here" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["no-such-board"])
+    assert "choose Pynq-Z1, ZedBoard" in capsys.readouterr().err
+
+
+def test_resources_count_sites():
+    kinds = ["LUT2", "LUT6", "INV", "RAM32M", "SRL16E", "FDRE", "RAMB36E1", "RAMB18E1"]
+    cells = tuple(Cell(str(n), kind, {}, {}) for n, kind in enumerate(kinds))
+    assert resources(Netlist("zynq", cells)) == {
+        "lut_logic": 3, "lut_memory": 5, "lut": 8, "flip_flops": 1, "bram36": 1.5, "dsp": 0}

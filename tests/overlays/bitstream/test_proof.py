@@ -1,0 +1,74 @@
+"""The proof's bookkeeping, with devices of other kinds in the circuits' place."""
+
+import json
+
+import pytest
+
+pytest.importorskip("amaranth", reason="the proof's modules name the gateware: pip install .[rtl]")
+from overlays.bitstream import proof
+from overlays.bitstream.proof import PICTURE, ProofError, one_picture, prove, random_work, run
+from overlays.simulation.circuit import Circuit
+from pynq_bnn.devices.model import ModelDevice
+from pynq_bnn.networks import load_parameters
+
+
+def test_random_networks_are_compared_bit_by_bit():
+    result = run(ModelDevice(), lambda accelerator: random_work(accelerator, range(2)))
+    assert result["networks"] == 2
+    assert result["bits_differing"] == 0
+    assert result["pictures"] > 2
+    assert result["bits_compared"] > 10_000
+
+
+def test_a_real_picture_goes_through_all_layers():
+    parameters = load_parameters()
+    result = run(ModelDevice(), lambda accelerator: one_picture(accelerator, parameters, PICTURE))
+    assert (result["networks"], result["pictures"]) == (1, 1)
+    assert result["bits_compared"] > 289_000
+
+
+def test_a_wrong_bit_ends_it_and_is_named(monkeypatch):
+    parameters = load_parameters()
+
+    def damaged(accelerator):
+        yield from one_picture(accelerator, parameters, PICTURE)
+
+    real = proof.check
+
+    def flipped(accelerator, images):
+        weights = accelerator.parameters.layers[3].weights
+        weights[0] ^= 1  # the judge's, after the device has its own
+        return real(accelerator, images)
+
+    monkeypatch.setattr(proof, "check", flipped)
+    with pytest.raises(ProofError, match="conv4 differs first"):
+        run(ModelDevice(), damaged)
+
+
+class FakeBuild:
+    def __init__(self, folder):
+        self.folder, self.tools = folder, type("Tools", (), {"chipdb": "", "database": ""})
+
+    def netlist(self):
+        path = self.folder / "zynq.json"
+        path.write_text("{}")
+        return path
+
+
+def test_what_is_proved_already_is_not_run_again(monkeypatch, tmp_path):
+    runs = []
+    monkeypatch.setattr(proof, "read_circuit", lambda path: Circuit())
+    monkeypatch.setattr(proof, "from_file", lambda *paths: type(
+        "Recovered", (), {"circuit": Circuit(), "switches": 3}))
+    monkeypatch.setattr(proof, "NetlistDevice", lambda path: ModelDevice())
+    monkeypatch.setattr(proof, "run", lambda device, work: runs.append(device) or {"cycles": 1})
+    bit = tmp_path / "bnn.bit"
+    bit.write_bytes(b"bits")
+    first = prove(FakeBuild(tmp_path), bit, None)
+    assert len(runs) == 2
+    assert first["recovered"]["switches"] == 3
+    assert json.dumps(prove(FakeBuild(tmp_path), bit, None, first)) == json.dumps(first)
+    assert len(runs) == 2
+    bit.write_bytes(b"other bits")
+    prove(FakeBuild(tmp_path), bit, None, first)
+    assert len(runs) == 3
