@@ -3,8 +3,10 @@ PYTHON ?= python3
 TORCH ?= torch
 PIP = bin/python -m pip install --quiet --disable-pip-version-check
 PICTURE ?= notebooks/pictures/chelsea.png
+BOARD ?= Pynq-Z1
 
-.PHONY: demo test test-main test-pynq test-training test-rtl test-slow synth lint benchmarks wheel clean
+.PHONY: demo test test-main test-pynq test-training test-rtl test-slow synth lint benchmarks bench-arm test-arm \
+  overlay overlay-proof wheel clean
 
 demo: .venv/ready
 	mkdir -p out
@@ -15,6 +17,7 @@ test: lint test-main test-pynq
 
 lint: .venv-test/ready
 	.venv-test/bin/ruff check .
+	.venv-test/bin/mypy
 	.venv-test/bin/vermin --target=3.8- --violations --eval-annotations --no-tips pynq_bnn host_ref overlays setup.py
 
 test-main: .venv-test/ready
@@ -47,8 +50,27 @@ test-slow: .venv-test/ready
 benchmarks: .venv-test/ready
 	for each in benchmarks/*.py; do .venv-test/bin/python $$each || exit 1; done
 
+# Instructions on an emulated Cortex-A9; wants Debian 12, and as root installs its qemu-user.
+bench-arm: .venv-test/ready
+	.venv-test/bin/python benchmarks/arm.py
+
+# The tests there, with the real PYNQ 3.1 for tests/pynq_sim; an hour and more.
+test-arm: .venv-test/ready
+	.venv-test/bin/python benchmarks/arm/run_tests.py
+
+# A board's overlay; docs/overlay.md has the tools that it wants.
+overlay: .venv-test/ready
+	.venv-test/bin/python -m overlays.bitstream $(BOARD)
+
+# What its bits configure, run under the driver; half an hour after `make overlay`, with its tools.
+overlay-proof: .venv-test/ready
+	.venv-test/bin/python -m overlays.bitstream.proof $(BOARD)
+
+# Without the isolated environment, which would need a network; build/lib would bring back old files.
 wheel: .venv-test/ready
-	.venv-test/bin/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	rm -rf build/lib build/bdist.* dist/pynq_bnn-*.whl
+	.venv-test/bin/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	wc -c dist/pynq_bnn-*.whl
 
 clean:
 	rm -rf .venv .venv-test .venv-pynq31 .venv-pynq40 .venv-training build dist out *.egg-info

