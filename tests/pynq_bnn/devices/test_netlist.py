@@ -8,6 +8,8 @@ import os
 
 import pytest
 
+pytest.importorskip("amaranth", reason="the proof's modules name the gateware: pip install .[rtl]")
+
 from overlays.bitstream.proof import random_work
 from overlays.gateware.config import SMALL
 from overlays.simulation import circuit_file
