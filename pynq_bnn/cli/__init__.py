@@ -70,6 +70,27 @@ def parser() -> argparse.ArgumentParser:
     bench.add_argument("--seconds", type=_seconds, default=5.0, metavar="S",
                        help="how long pictures are streamed (default %(default)s)")
     bench.add_argument("--figure", type=_figure, metavar="PNG", help="draw one picture's latency")
+    power = command("power", "run windows of work and idle, and say what they took")
+    power.add_argument("paths", nargs="+", metavar="PATH")
+    power.add_argument("--windows", type=_count, default=5, metavar="N",
+                       help="how many (default %(default)s)")
+    power.add_argument("--seconds", type=_seconds, default=10.0, metavar="S",
+                       help="length of each (default %(default)s)")
+    power.add_argument("--idle", type=_seconds, default=10.0, metavar="S",
+                       help="rest before and after (default %(default)s)")
+    power.add_argument("--source", action="append", metavar="SENSOR",
+                       help="a sensor of this machine; again for more, to be summed up")
+    power.add_argument("--save", type=_recording, metavar="RUN.json",
+                       help="keep the stamps, for `energy` and a meter's log")
+    power.add_argument("--figure", type=_figure, metavar="PNG", help="draw power over time")
+    energy = command("energy", "bring a saved run together with a meter's log", common)
+    energy.add_argument("recording", metavar="RUN.json")
+    energy.add_argument("log", metavar="METER.csv")
+    energy.add_argument("--supply-v", type=_positive, metavar="V",
+                        help="what the supply holds, for a log without volts")
+    energy.add_argument("--shunt-ohm", type=_positive, metavar="OHM",
+                        help="the log's volts are across this resistor (ZedBoard's J21: 0.01)")
+    energy.add_argument("--figure", type=_figure, metavar="PNG", help="draw power over time")
     command("info", "device, versions, hashes, clocks, limits")
     command("selftest", "is the accelerator alive and right?")
     convert = command("convert", "another project's parameter file as one of ours", common)
@@ -99,13 +120,17 @@ def _count(text: str) -> int:
 
 
 def _seconds(text: str) -> float:
+    return _positive(text, "a time of more than 0 s")
+
+
+def _positive(text: str, wanted: str = "a number above 0") -> float:
     try:
-        seconds = float(text)
+        value = float(text)
     except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"{_quoted(text)} is not a time of more than 0 s")
-    return seconds
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{_quoted(text)} is not {wanted}")
+    return value
 
 
 def _figure(text: str) -> Path:
@@ -120,6 +145,10 @@ def _figure(text: str) -> Path:
 
 def _parameter_file(text: str) -> Path:
     return _output_path(text, (".npz",))
+
+
+def _recording(text: str) -> Path:
+    return _output_path(text, (".json",))
 
 
 def _output_path(text: str, suffixes: Tuple[str, ...]) -> Path:

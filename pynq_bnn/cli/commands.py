@@ -17,6 +17,9 @@ from pynq_bnn import __version__
 from pynq_bnn.classifier import Classifier
 from pynq_bnn.measure import latency, throughput
 from pynq_bnn.networks import load_parameters
+from pynq_bnn.power import Energy, read_log, record
+from pynq_bnn.power import load as load_recording
+from pynq_bnn.power.hwmon import choose
 from pynq_bnn.verify.evaluate import evaluate
 
 OK, DIFFERENT = 0, 1
@@ -78,6 +81,32 @@ def _bench(options: argparse.Namespace) -> Outcome:
         return OK, json.dumps({name: report and report.to_dict()
                                for name, report in reports.items()})
     return OK, "\n\n".join(str(report) for report in reports.values() if report is not None)
+
+
+def _power(options: argparse.Namespace) -> Outcome:
+    if options.save is None or options.source:
+        choose(options.source)  # before anybody waits for a minute and more
+    with _open(options) as classifier:
+        recording = record(classifier, options.paths, options.windows, options.seconds,
+                           source=options.source, idle_s=options.idle)
+    if options.save is not None:
+        recording.save(options.save)
+    if recording.trace is None:
+        return OK, json.dumps({"saved": str(options.save)}) if options.json else (
+            f"{options.save}: nothing here measured. With the log of a meter that did:\n"
+            f"  python -m pynq_bnn energy {options.save} METER.csv")
+    return _energy_of(options, recording.energy())
+
+
+def _energy(options: argparse.Namespace) -> Outcome:
+    log = read_log(options.log, options.supply_v, options.shunt_ohm)
+    return _energy_of(options, load_recording(options.recording).energy(log))
+
+
+def _energy_of(options: argparse.Namespace, energy: Energy) -> Outcome:
+    if options.figure:
+        energy.save(options.figure)
+    return OK, _text(options, energy)
 
 
 def _info(options: argparse.Namespace) -> Outcome:
@@ -155,5 +184,8 @@ def _network(options: argparse.Namespace) -> Outcome:
     return OK, str(cost)
 
 
-COMMANDS = {"classify": _classify, "check": _check, "evaluate": _evaluate, "bench": _bench,
-            "info": _info, "selftest": _selftest, "convert": _convert, "network": _network}
+COMMANDS = {
+    "classify": _classify, "check": _check, "evaluate": _evaluate, "bench": _bench,
+    "power": _power, "energy": _energy, "info": _info, "selftest": _selftest,
+    "convert": _convert, "network": _network,
+}

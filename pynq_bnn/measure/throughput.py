@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict, dataclass
-from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Union
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Union
 
-from pynq_bnn.images import is_single
 from pynq_bnn.measure.provenance import Provenance
+from pynq_bnn.measure.repeated import repeated
 from pynq_bnn.measure.summary import Summary
 from pynq_bnn.timing import BOARD
 
@@ -83,22 +82,13 @@ def throughput(classifier: Classifier, images: Any, seconds: float = 5.0) -> Thr
     """
     if not seconds > 0:
         raise ValueError(f"seconds {seconds}: more than 0")
-    some = [images] if is_single(images) else list(images)
-    if not some:
-        raise ValueError("no picture to stream")
     batch, clock = classifier.batch, time.perf_counter
     until = [float("inf")]
-
-    def endless() -> Iterator[Any]:
-        for number, picture in enumerate(cycle(some)):
-            # the end falls between batches, so that all are full
-            if number % batch == 0 and number > LEAST * batch and clock() >= until[0]:
-                return
-            yield picture
-
+    pictures = repeated(images, batch,
+                        lambda done: done > LEAST * batch and clock() >= until[0])
     ends: List[float] = []  # of batches
     device_ms: List[float] = []
-    for number, result in enumerate(classifier.stream(endless())):
+    for number, result in enumerate(classifier.stream(pictures)):
         if number % batch == batch - 1:
             ends.append(clock())
             if len(ends) == WARM_UP:
