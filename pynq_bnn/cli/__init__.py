@@ -93,6 +93,10 @@ def parser() -> argparse.ArgumentParser:
     energy.add_argument("--figure", type=_figure, metavar="PNG", help="draw power over time")
     command("info", "device, versions, hashes, clocks, limits")
     command("selftest", "is the accelerator alive and right?")
+    doctor = command("doctor", "look at the whole machine, and say what is wrong and what to do",
+                     common)
+    doctor.add_argument("--report", type=Path, metavar="FILE",
+                        help="write what was found there too, to paste into an issue")
     convert = command("convert", "another project's parameter file as one of ours", common)
     convert.add_argument("source", metavar="SOURCE",
                          help="BinaryNet's or BNN-PYNQ's .npz, BNN-PYNQ's cnvW1A1 folder, Zhao's")

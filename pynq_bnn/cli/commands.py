@@ -15,6 +15,7 @@ from host_ref.network_file import read_network
 from host_ref.parameters import ParameterError, Parameters, save
 from pynq_bnn import __version__
 from pynq_bnn.classifier import Classifier
+from pynq_bnn.doctor import diagnose
 from pynq_bnn.measure import latency, throughput
 from pynq_bnn.networks import load_parameters
 from pynq_bnn.power import Energy, read_log, record
@@ -133,6 +134,13 @@ def _selftest(options: argparse.Namespace) -> Outcome:
     return OK if report.passed else DIFFERENT, _text(options, report)
 
 
+def _doctor(options: argparse.Namespace) -> Outcome:
+    found = diagnose()
+    if options.report is not None:
+        options.report.write_text(f"```\n{found}\n```\n", encoding="utf-8")
+    return OK if found.healthy else DIFFERENT, _text(options, found)
+
+
 def _convert(options: argparse.Namespace) -> Outcome:
     if options.output.exists() and not options.force:
         raise FileExistsError(f"{options.output} exists: --force overwrites it")
@@ -186,6 +194,6 @@ def _network(options: argparse.Namespace) -> Outcome:
 
 COMMANDS = {
     "classify": _classify, "check": _check, "evaluate": _evaluate, "bench": _bench,
-    "power": _power, "energy": _energy, "info": _info, "selftest": _selftest,
+    "power": _power, "energy": _energy, "info": _info, "selftest": _selftest, "doctor": _doctor,
     "convert": _convert, "network": _network,
 }

@@ -82,10 +82,15 @@ class BnnDriver(pynq.DefaultIP):
         self.fabric = Fabric(self.device, _state_file())
 
     @property
-    def clock_mhz(self) -> float:
-        """The accelerator's clock as it really runs, in MHz."""
+    def clock_tree(self) -> zynq.ClockTree:
+        """The accelerator's clock as it really runs, and what it is made from."""
         slcr = pynq.MMIO(zynq.SLCR, zynq.SLCR_BYTES, device=self.device)
-        return zynq.fclk0_mhz(slcr.read, this_board())
+        return zynq.clock_tree(slcr.read, this_board())
+
+    @property
+    def clock_mhz(self) -> float:
+        """The clock alone, in MHz."""
+        return self.clock_tree.mhz
 
     @property
     def pynq_version(self) -> str:

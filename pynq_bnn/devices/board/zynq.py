@@ -5,7 +5,7 @@ Registers as in UG585, appendix B.  Reading and writing them is left to the call
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Sequence
+from typing import Callable, Dict, NamedTuple, Sequence, Tuple
 
 from overlays.boards import Board
 from pynq_bnn.errors import DeviceError
@@ -18,6 +18,7 @@ SLCR, SLCR_BYTES = 0xF800_0000, 0x200
 _FPGA0_CLK_CTRL = 0x170
 _ARM_PLL_CTRL, _DDR_PLL_CTRL, _IO_PLL_CTRL = 0x100, 0x104, 0x108
 _PLL_CTRL_OF_SOURCE = (_IO_PLL_CTRL, _IO_PLL_CTRL, _ARM_PLL_CTRL, _DDR_PLL_CTRL)
+_SOURCES = ("IO PLL", "IO PLL", "ARM PLL", "DDR PLL")
 
 AFI, AFI_STRIDE, AFI_BYTES = 0xF800_8000, 0x1000, 0x4000
 """The AXI HP ports' own registers (B.4), a page for each port."""
@@ -25,15 +26,25 @@ _RDCHAN_CTRL, _WRCHAN_CTRL = 0x00, 0x14
 _32_BIT = 1
 
 
-def fclk0_mhz(read: Read, board: Board) -> float:
+class ClockTree(NamedTuple):
+    """How FCLK0 is made."""
+
+    source: str
+    pll_mhz: float
+    divisors: Tuple[int, int]
+    mhz: float
+
+
+def clock_tree(read: Read, board: Board) -> ClockTree:
     """FCLK0 as it really runs, from the SLCR's registers and the board's own PS_CLK.
 
     PYNQ's ``Clocks.fclk0_mhz`` takes 50 MHz for every board: 150 MHz on a ZedBoard means 100.
     """
     control = read(_FPGA0_CLK_CTRL)
-    source, divisor0, divisor1 = control >> 4 & 3, control >> 8 & 0x3F, control >> 20 & 0x3F
+    source, divisors = control >> 4 & 3, (control >> 8 & 0x3F, control >> 20 & 0x3F)
     feedback = read(_PLL_CTRL_OF_SOURCE[source]) >> 12 & 0x7F
-    return board.ps_clk_mhz * feedback / (divisor0 * divisor1)
+    pll_mhz = board.ps_clk_mhz * feedback
+    return ClockTree(_SOURCES[source], pll_mhz, divisors, pll_mhz / (divisors[0] * divisors[1]))
 
 
 def widen_ports(read: Read, write: Write, ports: Sequence[int]) -> Dict[str, str]:

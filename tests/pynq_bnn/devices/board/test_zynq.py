@@ -40,4 +40,6 @@ def test_a_port_that_stays_narrow_is_named():
 def test_the_clock_is_the_boards_own(name, expected):
     board = find(name)
     slcr = {0x108: board.io_pll_feedback << 12, 0x170: 5 << 8 | 2 << 20}
-    assert zynq.fclk0_mhz(lambda place: slcr[place], board) == pytest.approx(expected)
+    tree = zynq.clock_tree(lambda place: slcr[place], board)
+    assert tree.mhz == pytest.approx(expected)
+    assert tree.mhz * tree.divisors[0] * tree.divisors[1] == pytest.approx(tree.pll_mhz)
