@@ -1,6 +1,7 @@
 """The command line: ``python -m pynq_bnn COMMAND``, of which ``--help`` lists the commands.
 
-Exit codes: 0 all well, 1 a check or self-test found a difference, 2 bad input or usage, or output
+Exit codes: 0 all well, 1 a check or self-test found a difference or the doctor a fault, 2 bad input
+or usage, or output
 that can't be written, 3 the device failed, 70 a defect of this program (with a traceback), 141
 whoever read the output left (as after ``| head -1``).
 """
