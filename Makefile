@@ -6,7 +6,7 @@ PICTURE ?= notebooks/pictures/chelsea.png
 BOARD ?= Pynq-Z1
 
 .PHONY: demo test test-main test-pynq test-training test-rtl test-slow synth lint benchmarks bench-arm test-arm \
-  overlay overlay-proof wheel clean
+  overlay overlay-proof wheel notebooks docs test-docs clean
 
 demo: .venv/ready
 	mkdir -p out
@@ -66,6 +66,18 @@ overlay: .venv-test/ready
 overlay-proof: .venv-test/ready
 	.venv-test/bin/python -m overlays.bitstream.proof $(BOARD)
 
+# Run the notebooks on the model and keep what they show.
+notebooks: .venv-training/ready
+	.venv-training/bin/python docs/notebooks.py
+
+# The site, into build/site.
+docs: .venv-docs/ready
+	.venv-docs/bin/python docs/site
+
+# Every page of it in a real browser, on a desk and on a phone; wants Debian's chromium and chromium-driver.
+test-docs: docs
+	.venv-docs/bin/python -m pytest tests/docs
+
 # Without the isolated environment, which would need a network; build/lib would bring back old files.
 wheel: .venv-test/ready
 	rm -rf build/lib build/bdist.* dist/pynq_bnn-*.whl
@@ -73,7 +85,7 @@ wheel: .venv-test/ready
 	wc -c dist/pynq_bnn-*.whl
 
 clean:
-	rm -rf .venv .venv-test .venv-pynq31 .venv-pynq40 .venv-training build dist out *.egg-info
+	rm -rf .venv .venv-test .venv-pynq31 .venv-pynq40 .venv-training .venv-docs build dist out *.egg-info
 
 # Debian splits the venv module off; as root we can mend that, else we say how.
 define VENV
@@ -91,7 +103,7 @@ endef
 # cocotbext-axi says it wants an older cocotb; what we use of it runs on today's
 .venv-test/ready: setup.py
 	$(VENV)
-	$(@D)/$(PIP) --editable '.[test,lint,rtl]' 'cocotb>=2.1,<3'
+	$(@D)/$(PIP) --editable '.[test,lint,rtl]' 'cocotb>=2.1,<3' 'mini-racer>=0.12'
 	$(@D)/$(PIP) --no-deps cocotbext-axi==0.1.28 cocotb-bus==0.3.0
 	touch $@
 
@@ -109,4 +121,9 @@ endef
 	$(VENV)
 	$(@D)/$(PIP) '$(TORCH)'
 	$(@D)/$(PIP) --editable '.[test,training]'
+	touch $@
+
+.venv-docs/ready: setup.py
+	$(VENV)
+	$(@D)/$(PIP) --editable '.[docs]'
 	touch $@

@@ -21,9 +21,9 @@ setup(
               "pynq_bnn_notebooks"],
     package_dir={"pynq_bnn_notebooks": "notebooks"},
     package_data={"pynq_bnn": ["weights/*.npz"],
-                  "overlays": ["*/bnn.bit", "*/bnn.hwh", "*/report.json", "gateware/*.txt",
-                               "gateware/*.ys", "simulation/*.cpp", "simulation/netlist/*",
-                               "vivado/*.tcl"],
+                  "overlays": ["cycles.json", "*/bnn.bit", "*/bnn.hwh", "*/report.json",
+                               "gateware/*.txt", "gateware/*.ys", "simulation/*.cpp",
+                               "simulation/netlist/*", "vivado/*.tcl"],
                   "pynq_bnn_notebooks": ["*.ipynb", "pictures/*"]},
     # the boards need numpy and Pillow alone; elsewhere the model shares its cores with others
     install_requires=["numpy>=1.20", "pillow>=7.0",
@@ -39,6 +39,9 @@ setup(
         # setuptools and wheel build our wheel; PYNQ 3.1 wants pkg_resources, which newer ones lack
         "test": ["pytest>=7", "matplotlib>=3.4", "tqdm", "nbclient", "ipykernel",
                  "setuptools>=59.6,<81", "wheel"],
+        # the site; selenium drives a browser over it
+        "docs": ["sphinx>=8", "myst-nb>=1.1", "furo", "sphinx-copybutton", "selenium>=4",
+                 "pytest>=7"],
         "lint": ["ruff==0.17.6", "vermin", "mypy==2.4.1"],
     },
     entry_points={

@@ -26,7 +26,7 @@ def fold(k: np.ndarray, h: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
     -------
     thresholds : int16 (O,)
         An output that is constant over all reachable sums has its threshold beyond them.  Clipping
-        to int16 changes nothing: every reachable |s| is at most 8,192, so all thresholds beyond
+        to int16 changes nothing: every reachable ``|s|`` is at most 8,192, so all thresholds beyond
         that compare alike.
     flips : bool (O,)
     """

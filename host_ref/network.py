@@ -93,7 +93,7 @@ class Layer:
 
     @property
     def max_sum(self) -> int:
-        """The largest |s| that this layer can reach."""
+        """The largest ``|s|`` that this layer can reach."""
         return self.taps * (MAX_PIXEL_VALUE if self.kind == FP_CONV else 1)
 
     @property

@@ -29,7 +29,7 @@ VALUES = "2p-255"
 """The only value of ``preprocessing["values"]``: how a pixel p becomes the integer of layer one."""
 
 MAX_MAGNITUDE = 1e30
-"""Largest |k| and |h|: with |s| <= 8,192, k·s + h then stays 4 decades inside float32."""
+"""Largest absolute k and h: with sums of at most 8,192, k·s + h stays 4 decades inside float32."""
 
 MAX_FILE_BYTES = 16 << 20
 """What a file may unpack to: nine times the shipped network.  In memory each weight takes a byte,

@@ -7,9 +7,10 @@ images bring it.  A folder or a photograph needs Pillow alone, so the same noteb
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Tuple, Union
+from typing import Any, Dict, Iterator, List, Tuple, Union
 
 import numpy as np
 from PIL import Image
@@ -101,12 +102,12 @@ class Split:
     def __post_init__(self) -> None:
         self.seconds = {part: [] for part in self.parts}
 
-    def timed(self, part: str, work: Callable[[], Any]) -> Any:
-        """Do a part of a frame's work and take its time."""
+    @contextmanager
+    def timed(self, part: str) -> Iterator[None]:
+        """Take the time of a part of a frame's work: ``with split.timed("grab"): ...``."""
         begun = time.perf_counter()
-        result = work()
+        yield
         self.seconds[part].append(time.perf_counter() - begun)
-        return result
 
     @property
     def frames_per_s(self) -> float:

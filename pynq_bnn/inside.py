@@ -12,6 +12,7 @@ import numpy as np
 
 from host_ref.floating import FloatModel
 from host_ref.network import LAST, Layer
+from pynq_bnn.figure import new_figure
 from pynq_bnn.images import to_pictures
 
 if TYPE_CHECKING:
@@ -104,9 +105,7 @@ class Inside:
 
 
 def _figure(columns: int, rows: int, height: int, width: int) -> Figure:
-    from matplotlib.figure import Figure
-    return Figure(figsize=(0.62 * columns + 0.4, 0.62 * rows * max(height / width, 0.3) + 0.5),
-                  facecolor="white")
+    return new_figure(0.62 * columns + 0.4, 0.62 * rows * max(height / width, 0.3) + 0.5)
 
 
 def _show(ax: Any, image: np.ndarray) -> None:

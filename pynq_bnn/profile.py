@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple, Union
 
 from host_ref.errors import printable
 from pynq_bnn.driver.stage_log import StageCycles
+from pynq_bnn.figure import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,8 +79,7 @@ class Profile:
     def plot(self, ax: Optional[Axes] = None) -> Figure:
         """Draw each stage's cycles a picture as a bar; `ax` or a figure of its own."""
         if ax is None:
-            from matplotlib.figure import Figure
-            figure = Figure(figsize=(8, 3.6), facecolor="white")
+            figure = new_figure(8, 3.6)
             ax = figure.subplots()
         shown = [stage for stage in self.stages if stage.cycles]
         names = [stage.name for stage in shown]

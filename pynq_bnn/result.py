@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from host_ref.errors import printable
+from pynq_bnn.figure import new_figure
 from pynq_bnn.timing import Timing
 
 if TYPE_CHECKING:
@@ -148,8 +149,7 @@ class Result:
             self._draw_bars(ax)
             drawn: Any = ax.figure
             return drawn
-        from matplotlib.figure import Figure
-        figure = Figure(figsize=(7.2, 3.3), facecolor="white")
+        figure = new_figure(7.2, 3.3)
         left, right = figure.subplots(1, 2, gridspec_kw={"width_ratios": (1, 1.35)})
         left.imshow(self.picture, interpolation="nearest")
         left.set_axis_off()

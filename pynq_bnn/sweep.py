@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, List, Optional, Tuple, Union
 import numpy as np
 from PIL import Image
 
+from pynq_bnn.figure import new_figure
 from pynq_bnn.result import Results
 
 if TYPE_CHECKING:
@@ -85,9 +86,7 @@ class Sweep:
         if len(results) != self.rows * self.columns:
             raise ValueError(f"{len(results)} results for {self.rows * self.columns} tiles")
         if ax is None:
-            from matplotlib.figure import Figure
-            figure = Figure(figsize=(8, 0.6 + 6.2 * self.photo.size[1] / self.photo.size[0]),
-                            facecolor="white")
+            figure = new_figure(8, 0.6 + 6.2 * self.photo.size[1] / self.photo.size[0])
             ax = figure.subplots()
         ax.imshow(self.photo)
         ranked = np.sort(results.scores, axis=1)

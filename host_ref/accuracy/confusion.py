@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Sequence, Union
+from typing import TYPE_CHECKING, Sequence, Tuple, Union
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SIZE: Tuple[float, float] = (7, 6.4)
+"""Of the drawn matrix, in inches."""
 
 
 def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, size: int) -> np.ndarray:
@@ -32,16 +38,21 @@ def _shares(confusion: np.ndarray, axis: int) -> np.ndarray:
 
 def save(confusion: np.ndarray, classes: Sequence[str], title: str,
          path: Union[str, Path]) -> None:
-    """Save the matrix as a picture, shaded by the share of each row; needs matplotlib.
+    """Save the matrix as a picture, as :func:`draw` draws it; needs matplotlib."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=SIZE, dpi=120)
+    draw(figure, confusion, classes, title)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(str(path))
+
+
+def draw(figure: Figure, confusion: np.ndarray, classes: Sequence[str], title: str) -> None:
+    """Draw the matrix into a matplotlib figure, shaded by the share of each row.
 
     The right ones on the diagonal are blue, the mistakes orange and on a scale of their own.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     size = len(classes)
-    figure = Figure(figsize=(7, 6.4), dpi=120)
-    FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     diagonal = np.eye(size, dtype=bool)
@@ -70,5 +81,3 @@ def save(confusion: np.ndarray, classes: Sequence[str], title: str,
     axes.set_ylabel("true")
     axes.set_title(title, fontsize=11)
     figure.tight_layout()
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(str(path))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple, Union
 import numpy as np
 
 from host_ref.integer import IntegerModel
+from pynq_bnn.figure import new_figure
 from pynq_bnn.images import to_pictures
 from pynq_bnn.measure.provenance import Provenance
 from pynq_bnn.measure.summary import Summary
@@ -103,9 +104,7 @@ class Latency:
 
     def plot(self) -> Figure:
         """Draw the parts of the wall clock in a row, the device's own time below, the layers."""
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(8, 6.2 if self.layers else 2.6), facecolor="white")
+        figure = new_figure(8, 6.2 if self.layers else 2.6)
         axes = figure.subplots(2 if self.layers else 1, squeeze=False,
                                gridspec_kw={"height_ratios": [1, 1.9][:2 if self.layers else 1]})
         self._bars(axes[0, 0])

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence, Tuple, Union
 
+from pynq_bnn.figure import new_figure
 from pynq_bnn.measure.provenance import Provenance
 from pynq_bnn.measure.summary import Summary
 from pynq_bnn.power.align import Alignment, align
@@ -119,9 +120,7 @@ class Energy:
 
     def plot(self) -> Figure:
         """Draw the power over time with the windows below it."""
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(8, 3.2), facecolor="white")
+        figure = new_figure(8, 3.2)
         ax = figure.subplots()
         begin = self._spans[0][0]
         for first, last in self._spans:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple, Union
 
 import numpy as np
 
 from host_ref.accuracy import testset
-from host_ref.accuracy.confusion import confusion_matrix
+from host_ref.accuracy.confusion import SIZE, confusion_matrix
+from host_ref.accuracy.confusion import draw as draw_confusion
 from host_ref.accuracy.confusion import save as save_confusion
 from host_ref.errors import printable
 from pynq_bnn.classifier import Classifier
+from pynq_bnn.figure import new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
     """``confusion[true, predicted]`` counts pictures."""
 
@@ -50,11 +55,22 @@ class Evaluation:
                 "classes": list(self.classes), "confusion": self.confusion.tolist(),
                 "device": self.device, "parameters": self.parameters}
 
+    __repr__ = __str__
+
+    def plot(self) -> Figure:
+        """Draw the confusion matrix; needs matplotlib."""
+        figure = new_figure(*SIZE)
+        draw_confusion(figure, self.confusion, self.classes, self._title)
+        return figure
+
     def save(self, path: Union[str, Path]) -> None:
-        """Save the confusion matrix as a picture; needs matplotlib."""
-        save_confusion(self.confusion, self.classes,
-                       f"{self.right} of {self.count} right ({100 * self.accuracy:.2f} %), "
-                       f"device {self.device}", path)
+        """Save it as a picture."""
+        save_confusion(self.confusion, self.classes, self._title, path)
+
+    @property
+    def _title(self) -> str:
+        return (f"{self.right} of {self.count} right ({100 * self.accuracy:.2f} %), "
+                f"device {self.device}")
 
 
 def evaluate(classifier: Classifier, folder: Union[str, Path], count: Optional[int] = None,

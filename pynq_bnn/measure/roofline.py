@@ -1,0 +1,94 @@
+"""What bounds each layer: the lanes, or the memory that brings its weights.
+
+The roofline model (Williams et al., CACM 2009) in the hardware's own units: multiply-accumulates a
+cycle over multiply-accumulates for each byte of weights.  A batch brings the weights once, so it
+moves a layer to the right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, List, Optional, Sequence
+
+import numpy as np
+
+from host_ref.network import Network
+from pynq_bnn.figure import new_figure
+from pynq_bnn.profile import Profile
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LANES = 9216
+"""Of the full configuration: 8 reducers of 128 channels and 9 taps."""
+BYTES_PER_CYCLE = 16
+"""Two HP ports of 64 bits, each a word a cycle."""
+MARKS = (("o", "#4477aa"), ("s", "#ee6677"))
+
+
+@dataclass(frozen=True)
+class Point:
+    """One layer in one run.
+
+    Attributes
+    ----------
+    intensity : float
+        Multiply-accumulates for each byte of its weights, all pictures of the run together.
+    rate : float
+        Multiply-accumulates a cycle.
+    bound : float
+        The most that lanes and memory allow at that intensity.
+    """
+
+    name: str
+    intensity: float
+    rate: float
+    bound: float
+
+
+def points(profile: Profile, network: Network) -> List[Point]:
+    """One for each layer that the profile has cycles of."""
+    cycles = {stage.name: stage.cycles for stage in profile.stages}
+    found: List[Point] = []
+    for layer in network.layers:
+        if cycles.get(layer.name):
+            macs = layer.macs * profile.batch
+            intensity = macs / (layer.weight_bits / 8)
+            found.append(Point(layer.name, intensity, macs / cycles[layer.name],
+                               min(LANES, intensity * BYTES_PER_CYCLE)))
+    return found
+
+
+def plot_roofline(profiles: Sequence[Profile], network: Network,
+                  ax: Optional[Axes] = None) -> Figure:
+    """Draw the roof and each profile's layers below it."""
+    if ax is None:
+        figure = new_figure(8, 4.6)
+        ax = figure.subplots()
+    drawn = [points(profile, network) for profile in profiles]
+    intensities = [point.intensity for some in drawn for point in some]
+    reach = np.geomspace(min(intensities) / 2, max(intensities) * 2, 200)
+    ax.plot(reach, np.minimum(LANES, reach * BYTES_PER_CYCLE), color="#444444", linewidth=1.2)
+    ax.text(reach[-1], LANES * 1.08, f"{LANES:,} lanes", ha="right", fontsize=8, color="#444444")
+    ax.text(reach[0], reach[0] * BYTES_PER_CYCLE * 1.3, f"memory, {BYTES_PER_CYCLE} bytes a cycle",
+            rotation=34, fontsize=8, color="#444444")
+    for (marker, colour), profile, some in zip(MARKS, profiles, drawn):
+        noun = "one picture" if profile.batch == 1 else f"a batch of {profile.batch}"
+        ax.scatter([point.intensity for point in some], [point.rate for point in some],
+                   marker=marker, color=colour, s=28, label=f"{noun}, {profile.cycles:,} cycles",
+                   zorder=3)
+        for point in some:
+            ax.annotate(point.name, (point.intensity, point.rate), xytext=(4, -9),
+                        textcoords="offset points", fontsize=7, color=colour)
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xlabel("multiply-accumulates for each byte of weights")
+    ax.set_ylabel("multiply-accumulates a cycle")
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+    ax.legend(frameon=False, fontsize=8, loc="lower right")
+    ax.set_title(f"roofline, device {profiles[0].device}, gateware {profiles[0].build}", loc="left",
+                 fontsize=11, fontweight="bold")
+    whole: Any = ax.figure
+    return whole
