@@ -70,7 +70,7 @@ def _bar(count: int, name: str) -> Any:
     if not name:
         return None
     try:
-        from tqdm import tqdm
+        from tqdm.auto import tqdm  # in a notebook its own
     except ImportError:
         return None
     return tqdm(total=count, desc=name, unit="picture")

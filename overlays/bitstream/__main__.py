@@ -35,6 +35,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
     parser.add_argument("--target-mhz", type=float, default=Settings.target_mhz,
                         help="what place and route tries for (default %(default)s)")
     parser.add_argument("--seed", type=int, default=Settings.seed)
+    parser.add_argument("--timing-weight", type=int, default=Settings.timing_weight,
+                        help="how much the placer minds critical nets (default %(default)s)")
     options = parser.parse_args(arguments)
     if options.small and options.out is None:
         parser.error("--small is not for a board: say --out FOLDER")
@@ -43,7 +45,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
     out = options.out or Path(overlays.__file__).parent / board.overlay
     try:
         build = Build(SMALL if options.small else FULL, find(),
-                      Settings(options.target_mhz, options.seed), options.work.resolve())
+                      Settings(options.target_mhz, options.seed, options.timing_weight),
+                      options.work.resolve())
         report = make(build, board, out)
     except BitstreamError as error:
         sys.stderr.write(f"{error}\n")

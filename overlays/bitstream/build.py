@@ -9,6 +9,7 @@ old step's result for a new one's.
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import subprocess
 import time
@@ -41,6 +42,23 @@ class Settings:
     """What the placer and router try for: more than the clock that ships, as they leave out half of
     the delays (:mod:`overlays.bitstream.timing` has them)."""
     seed: int = 1
+    timing_weight: int = 30
+    """How much more the placer's analytic part minds critical nets than others; nextpnr's own is
+    10, which leaves control signals that cross the chip."""
+
+    @property
+    def name(self) -> str:
+        """Of the folder with what they led to."""
+        return f"{self.target_mhz:g}MHz-weight{self.timing_weight}-seed{self.seed}"
+
+    def written_into(self, netlist: Path, target: Path, top: str) -> None:
+        """Copy `netlist` with those settings that the placer has no option for.
+
+        It takes them from the top module's "settings", as its own ``--write`` leaves them.
+        """
+        document = json.loads(netlist.read_text(encoding="utf-8"))
+        document["modules"][top]["settings"] = {"placerHeap/timingWeight": self.timing_weight}
+        target.write_text(json.dumps(document), encoding="utf-8")
 
 
 @dataclass
@@ -77,7 +95,7 @@ class Build:
     @property
     def routing(self) -> Path:
         """Where place and route leave theirs."""
-        path = self.folder / f"{self.settings.target_mhz:g}MHz-seed{self.settings.seed}"
+        path = self.folder / self.settings.name
         path.mkdir(exist_ok=True)
         return path
 
@@ -129,9 +147,11 @@ class Build:
         def route(path: Path) -> None:
             constraints, features = self.routing / "no_pins.xdc", self.routing / "zynq.fasm"
             constraints.write_text("")
+            design = self.routing / "zynq.json"
+            settings.written_into(netlist, design, TOP)
             self._run(self.routing, "nextpnr", [
                 self.tools.nextpnr, "--chipdb", str(self.tools.chipdb), "--xdc", str(constraints),
-                "--json", str(netlist), "--fasm", str(features), "--write", str(path),
+                "--json", str(design), "--fasm", str(features), "--write", str(path),
                 "--freq", f"{settings.target_mhz:g}", "--seed", str(settings.seed),
                 "--router", "router2", "--timing-allow-fail"])
 

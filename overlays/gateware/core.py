@@ -1,6 +1,8 @@
 """The accelerator's core: every block in its place (docs/gateware.md has the picture)."""
 
-from typing import NamedTuple
+from functools import reduce
+from operator import or_
+from typing import Dict, NamedTuple
 
 from amaranth import Const, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import wiring
@@ -17,7 +19,7 @@ from overlays.gateware.dma_writer import DmaWriter
 from overlays.gateware.fc import Fc
 from overlays.gateware.fmap_buffer import FmapBuffers
 from overlays.gateware.fp_conv import FpConv
-from overlays.gateware.interfaces import StageShape
+from overlays.gateware.interfaces import FmapWrite, StageShape
 from overlays.gateware.parameter_fifo import ParameterFifo
 from overlays.gateware.pipeline import KEEP, register
 from overlays.gateware.register_file import RegisterFile
@@ -269,6 +271,7 @@ def _compute(m: Module, blocks: _Blocks, stage: _Stage) -> _Report:
     """Start the compute stages and give them parameters; what they write goes to the target."""
     fp, conv, fc, parameters = blocks.fp, blocks.conv, blocks.fc, blocks.parameters
     ended = busy = waiting = Const(0)
+    writes = []
     for block, is_its in ((fp, stage.kind == r.FP_CONV), (conv, stage.kind == r.BIN_CONV),
                           (fc, (stage.kind == r.BIN_FC) | (stage.kind == r.LAST))):
         # each has a copy of its own of what would have to reach all of them
@@ -281,12 +284,21 @@ def _compute(m: Module, blocks: _Blocks, stage: _Stage) -> _Report:
         ended |= block.stage.done & runs
         busy |= block.stage.busy & runs
         waiting |= block.stage.waiting & runs
-        with m.If(runs):
-            m.d.comb += _drive(blocks.fmaps.write, block.write)
+        writes.append(_gated(m, block.write, runs))
+    # only one is not zero; the blocks lie far apart, so the choice has a register on either side
+    for name in FmapWrite.members:
+        m.d.sync += getattr(blocks.fmaps.write, name).eq(
+            reduce(or_, (write[name] for write in writes)))
     # no stage takes units but the one that runs, so nothing has to choose
     m.d.comb += parameters.r.ready.eq(fp.units.ready | conv.units.ready | fc.units.ready
                                       | blocks.store.units.ready)
     return _Report(ended, busy, waiting)
+
+
+def _gated(m: Module, write: FmapWrite, runs: Signal) -> Dict[str, Signal]:
+    """A block's write a cycle later, and zero unless its stage runs."""
+    return {name: register(m, Mux(runs, getattr(write, name), 0), f"write_{name}",
+                           reset_less=name != "enable") for name in FmapWrite.members}
 
 
 def _store(m: Module, blocks: _Blocks, stage: _Stage, clear: Signal) -> _Report:

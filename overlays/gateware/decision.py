@@ -86,7 +86,7 @@ class Decision(wiring.Component):
         emits, pooled = self._pool(m, packed, centres[-1])
         emit, bits = Signal(), Signal(self.reducers, reset_less=True)
         m.d.sync += [emit.eq(emits), bits.eq(~(pooled ^ flip))]
-        self._write(m, emit, bits, _later(m, centres[-1], "written"))
+        self._write(m, emit, bits, centres[-1])
         return m
 
     def _limits(self, m: Module, age: int, centres: List[data.View]) -> Tuple[List[Value], Value]:
@@ -167,7 +167,10 @@ class Decision(wiring.Component):
                 Mux(pool, pair | outof.data, packed))
 
     def _write(self, m: Module, emit: Value, bits: Value, centre: data.View) -> None:
-        """Pixel after pixel, each image from a row of its own, a pass beside the one before."""
+        """Pixel after pixel, each image from a row of its own, a pass beside the one before.
+
+        `centre` is a cycle before `emit` and `bits`.
+        """
         row, quarter = Signal(16, reset_less=True), Signal(2, reset_less=True)
         channel = Signal(range(MAX_CHANNELS), reset_less=True)
         remaining, is_last = Signal(10, reset_less=True), Signal(reset_less=True)
@@ -181,8 +184,8 @@ class Decision(wiring.Component):
             stride.eq(1 << self.out_spread),
             is_last.eq(remaining == 1),  # a pass takes longer than this
         ]
-        image_ends = centre.row_end & centre.image_end
-        pass_ends = image_ends & centre.pass_end
+        image_ends = register(m, centre.row_end & centre.image_end, "image_ends")
+        pass_ends = register(m, centre.row_end & centre.image_end & centre.pass_end, "pass_ends")
         m.d.sync += [
             self.write.enable.eq(emit),
             self.write.address.eq(Cat(Const(0, exact_log2(UNIT)), quarter, row) | channel),

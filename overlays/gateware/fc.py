@@ -44,7 +44,8 @@ class Fc(wiring.Component):
     """BIN_FC and LAST.
 
     Order: for each output, each chunk of its weights (a row of 512), each image.  A chunk takes
-    max(4, images) cycles, as its 4 units do; an output of BIN_FC at least MERGE_CYCLES.
+    max(4, images) cycles, as its 4 units do; an output of BIN_FC at least MERGE_CYCLES (where it
+    has one or two chunks, these take longer for that).
 
     Timing: the first unit is taken BEGIN cycles after `start`; a chunk begins ISSUE cycles after
     its last unit came or when the chunk before is through; a result is written LATENCY cycles after
@@ -113,25 +114,27 @@ class Fc(wiring.Component):
         chunk, following = Signal(chunk_bits), Signal(chunk_bits, reset_less=True)
         first, last, next_last = Signal(), Signal(init=1), Signal(reset_less=True)
         final, next_final, left = Signal(), Signal(reset_less=True), Signal(14, reset_less=True)
-        limit, single = Signal(chunk_bits, reset_less=True), Signal(reset_less=True)
+        limit = Signal(chunk_bits, reset_less=True)
+        single, pair = Signal(reset_less=True), Signal(reset_less=True)
         place = Signal(chunk_bits, init=CHUNKS - 1)
         m.d.sync += [
-            single.eq(shape.chunks == 1), limit.eq(shape.chunks - 2),
+            single.eq(shape.chunks == 1), pair.eq(shape.chunks == 2), limit.eq(shape.chunks - 2),
             following.eq(Mux(last, 0, chunk + 1)),
             next_last.eq(Mux(last, single, chunk == limit)),
             next_final.eq(Mux(last, left == 1, final)),
         ]
         # An image a beat; the beats without one are the time that a chunk's units take, and
-        # MERGE_CYCLES where it is an output's only one.
+        # MERGE_CYCLES where it is an output's only one, or half of them where there are two.
         issue, free, begin = Signal(), Signal(init=1), Signal()
         last_image, pauses, alone = (Signal(name=name, reset_less=True)
                                      for name in ("last_image", "pauses", "alone"))
         image_limit, beats, beat_limit = (
             Signal(range(max(self._images, MERGE_CYCLES) + 1), name=name, reset_less=True)
             for name in ("image_limit", "beats", "beat_limit"))
-        least, running = Mux(pauses, MERGE_CYCLES, QUARTERS), Signal()
+        least, running = Mux(pauses, Mux(pair, -(-MERGE_CYCLES // 2), MERGE_CYCLES),
+                             QUARTERS), Signal()
         m.d.sync += [
-            pauses.eq(single & ~asked.last), beats.eq(Mux(images > least, images, least)),
+            pauses.eq((single | pair) & ~asked.last), beats.eq(Mux(images > least, images, least)),
             beat_limit.eq(beats - 2), image_limit.eq(images - 2), alone.eq(images == 1),
             beat.eq(Mux(begin, 0, beat + 1)),
             free.eq(~begin & (free | (beat == beat_limit))),

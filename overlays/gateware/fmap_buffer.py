@@ -94,10 +94,12 @@ class _Merge(wiring.Component):
 
     LATENCY = 7
     """Cycles from ``write.enable`` to the write port's enable, with the slice's register."""
+    WAY = 2
+    """Registers between a stage's own ``write`` and this one."""
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        assert self.LATENCY < MERGE_CYCLES
+        assert self.WAY + self.LATENCY < MERGE_CYCLES
         # 1: the row's address is at the block RAM; 2: its data are there; 3: in the register
         stages = [self.write]
         for number in range(1, self.LATENCY - 1):
@@ -120,16 +122,21 @@ class _Merge(wiring.Component):
                     chosen.append(picked)
                 bytes_ = chosen
             groups.append(bytes_[0])
-        last = stages[5]
-        bit = last.address[:3]
-        old_byte = Mux(bit == 0, 0, Mux(self.target_b, groups[1], groups[0]))
-        few = (last.bits[:8] << bit)[:8] | old_byte
-        wide = last.size == 4
-        byte = last.address[3:9]
+        # what doesn't need the old byte is ready a cycle before it comes
+        before, last = stages[4], stages[5]
+        shifted = (before.bits[:8] << before.address[:3])[:8]
+        new, joins, wide = (Signal(16, reset_less=True), Signal(reset_less=True),
+                            Signal(reset_less=True))
+        m.d.sync += [
+            wide.eq(before.size == 4),
+            new.eq(Mux(before.size == 4, before.bits, Cat(shifted, shifted))),
+            joins.eq((before.size != 4) & (before.address[:3] != 0)),
+        ]
+        old_byte = Mux(joins, Mux(self.target_b, groups[1], groups[0]), 0)
         m.d.sync += [
             self.new_row.eq(last.address[9:]),
-            self.new_data.eq(Mux(wide, last.bits, Cat(few, few))),
-            self.new_enable.eq(Mux(last.enable, Mux(wide, 3, 1) << byte, 0)),
+            self.new_data.eq(new | Cat(old_byte, old_byte)),
+            self.new_enable.eq(Mux(last.enable, Mux(wide, 3, 1) << last.address[3:9], 0)),
         ]
         return m
 

@@ -123,7 +123,7 @@ class FpConv(wiring.Component):
         with m.If(start):
             m.d.sync += [unit.eq(0), last.eq(0), weights.eq(0), active.eq(1),
                          threshold_slot.eq(1), weight_slot.eq(0)]
-        late = Signal(UNIT, reset_less=True)
+        late = Signal(UNIT, **OWN)  # not merged with another block's, far away
         m.d.sync += late.eq(self.units.payload)
         for slot, lane in enumerate(lanes):
             m.d.comb += [lane.unit.eq(late), lane.write_pass.eq(unit[slot_bits:]),

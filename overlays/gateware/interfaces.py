@@ -56,7 +56,7 @@ InputRead = wiring.Signature({
 # buffer (row * 512 + bit); the lowest `1 << size` bits of `bits` are written there, aligned to
 # their count.  Channels of a byte arrive in ascending order, and writing the lowest ones of a byte
 # clears the others of that byte.  Two writes into the same byte are at least MERGE_CYCLES apart.
-MERGE_CYCLES = 8
+MERGE_CYCLES = 10
 FmapWrite = wiring.Signature({
     "enable": Out(1),
     "address": Out(26),

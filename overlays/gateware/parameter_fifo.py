@@ -6,16 +6,16 @@ from amaranth.lib.wiring import In, Out
 
 from overlays.gateware.config import UNIT
 from overlays.gateware.interfaces import Units
-from overlays.gateware.pipeline import KEEP, OWN, moved
+from overlays.gateware.pipeline import KEEP, moved
 
 SLICE = 32
 """Bits of a unit that share copies of addresses and enables: eight block RAMs in the full
 configuration, which lie all over the chip."""
 QUEUE = 16
 """Units in the LUTRAM behind the block RAM: more than are on their way from there."""
-MARGIN = 4
-"""Free places at which `w.ready` goes, because it is a cycle late and reads are two."""
-LATENCY = 5
+MARGIN = 5
+"""Free places at which `w.ready` goes, because it and what it goes by are late, and reads are."""
+LATENCY = 6
 """Cycles from a unit taken at `w`, with nothing before it, to `r.valid`."""
 
 
@@ -36,7 +36,8 @@ class ParameterFifo(wiring.Component):
     ----------
     w, r : In(Units), Out(Units)
     empty : Out(1)
-        No unit is in it, from the second cycle after the last one was taken at `r`.
+        No unit is in it, from the second cycle after the last one was taken at `r`; after one has
+        come it is right from the second cycle on too, long before the reader's `busy` falls.
     """
 
     w: In(Units)
@@ -52,23 +53,26 @@ class ParameterFifo(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         accept, taken, gone, fetch = Signal(), Signal(), Signal(), Signal()
+        accepted = Signal()  # a cycle late: what says that a unit comes has crossed the chip
         inside = Signal(range(2 * self.depth))  # in all
         stored = Signal(range(self.depth + 1))  # of these, in the block RAM and not yet fetched
         free = Signal(range(QUEUE + 1), init=QUEUE)
-        tail, head = Signal(range(self.depth)), Signal(range(self.depth))
+        any_stored, any_free = Signal(), Signal(init=1)  # they aren't 0
         m.d.comb += [
             accept.eq(self.w.valid & self.w.ready),
             taken.eq(self.r.valid & self.r.ready),
-            fetch.eq((stored != 0) & (free != 0)),
+            fetch.eq(any_stored & any_free),
             self.empty.eq(inside == 0),
         ]
         m.d.sync += [
             self.w.ready.eq(stored < self.depth - MARGIN),
+            accepted.eq(accept),
             gone.eq(taken),  # `r.ready` crosses the chip: what can wait a cycle does
-            inside.eq(inside + accept - gone),
-            stored.eq(stored + accept - fetch),
+            inside.eq(inside + accepted - gone),
+            stored.eq(stored + accepted - fetch),
+            any_stored.eq(accepted | Mux(fetch, stored > 1, stored != 0)),
             free.eq(free + gone - fetch),
-            tail.eq(tail + accept), head.eq(head + fetch),
+            any_free.eq(gone | Mux(fetch, free > 1, free != 0)),
         ]
         arrived = fetch  # three cycles later: the address, the block RAM, the register behind it
         for name in ("addressed", "read", "arrived"):
@@ -81,11 +85,11 @@ class ParameterFifo(wiring.Component):
         m.d.sync += [waiting.eq(Mux(taken, same, more)),
                      self.r.valid.eq(arrived | Mux(taken, waiting > 1, waiting != 0))]
         for number in range(UNIT // SLICE):
-            self._slice(m, number, accept, tail, head, arrived, taken)
+            self._slice(m, number, accept, fetch, arrived, taken)
         return m
 
-    def _slice(self, m: Module, number: int, accept: Signal, tail: Signal, head: Signal,
-               arrived: Signal, taken: Signal) -> None:
+    def _slice(self, m: Module, number: int, accept: Signal, fetch: Signal, arrived: Signal,
+               taken: Signal) -> None:
         """32 bits of the unit, with registers of their own for all that controls them."""
         here = slice(number * SLICE, (number + 1) * SLICE)
         m.submodules[f"store{number}"] = store = memory.Memory(
@@ -96,14 +100,15 @@ class ParameterFifo(wiring.Component):
         into, outof = queue.write_port(), queue.read_port(domain="comb")
         payload, data = (Signal(SLICE, name=f"{name}{number}", reset_less=True)
                          for name in ("payload", "data"))
-        enable = Signal(name=f"enable{number}", **KEEP)
-        write_place, read_place = (Signal.like(tail, name=f"{name}{number}", **OWN)
+        enable, fetched = (Signal(name=f"{name}{number}", **KEEP) for name in ("enable", "fetched"))
+        write_place, read_place = (Signal(range(self.depth), name=f"{name}{number}", **KEEP)
                                    for name in ("write_place", "read_place"))
         first, last = (Signal(range(QUEUE), name=f"{name}{number}", **KEEP)
                        for name in ("first", "last"))
         m.d.sync += [
-            payload.eq(self.w.payload[here]), enable.eq(accept), write_place.eq(tail),
-            read_place.eq(head), data.eq(read.data),
+            payload.eq(self.w.payload[here]), enable.eq(accept), fetched.eq(fetch),
+            write_place.eq(write_place + enable), read_place.eq(read_place + fetched),
+            data.eq(read.data),
             last.eq(last + arrived), first.eq(moved(first, taken)),
         ]
         m.d.comb += [

@@ -117,7 +117,9 @@ class Sequencer(wiring.Component):
             self.step_value.eq(now.word_value),
         ]
         m.d.sync += self.fetch.eq(0)
-        _count(m, self.cycles, self.busy & now.in_program)
+        counting = Signal()
+        m.d.sync += counting.eq(self.busy & now.in_program)
+        _count(m, self.cycles, counting)
         with m.Switch(now.state):
             self._start(m, now)
             self._replay(m, now)
@@ -216,9 +218,9 @@ class Sequencer(wiring.Component):
                     m.d.sync += now.state.eq(State.FINISH)
 
     def _end(self, m: Module, now: "_Now") -> None:
-        with m.Case(State.FINISH), m.If(~now.running & ~now.logging):
+        with m.Case(State.FINISH), m.If(~now.running & ~now.logging & ~now.logged):
             with m.If(now.in_program & self.parameters_left):
-                m.d.comb += now.stop(r.ERROR_LEFTOVER, 0, self.step - 1)
+                m.d.comb += now.stop(r.ERROR_LEFTOVER, 0, now.current_step)
             with m.Elif(~(self.read_fault | self.write_fault)):
                 m.d.sync += [self.busy.eq(0), self.done.eq(1)]
                 m.d.sync += now.state.eq(State.IDLE)
@@ -268,7 +270,9 @@ class Sequencer(wiring.Component):
         counting = now.running & ~self.ended
         for counter, counted in ((entry.cycles, 1), (entry.busy, self.stage_busy),
                                  (entry.wait, self.stage_waiting)):
-            _count(m, counter, counting & counted)
+            up = Signal()
+            m.d.sync += up.eq(counting & counted)
+            _count(m, counter, up)
         with m.If(self.begin):
             m.d.sync += [entry.kind.eq(self.kind), entry.cycles.eq(0), entry.busy.eq(0),
                          entry.wait.eq(0)]
@@ -277,10 +281,11 @@ class Sequencer(wiring.Component):
         ended = now.running & self.ended
         with m.If(ended):
             m.d.sync += now.running.eq(0)
-        # the counters settle meanwhile; `logging` keeps the run from ending before the entry
-        m.d.sync += [now.logging.eq(ended | handed_over), room.eq(self.stages < r.LOG_ENTRIES),
-                     self.log_write.eq(now.logging & room), self.log_index.eq(self.stages)]
-        with m.If(now.logging & room):
+        # the counters settle meanwhile; both keep the run from ending before the entry
+        m.d.sync += [now.logging.eq(ended | handed_over), now.logged.eq(now.logging),
+                     room.eq(self.stages < r.LOG_ENTRIES),
+                     self.log_write.eq(now.logged & room), self.log_index.eq(self.stages)]
+        with m.If(now.logged & room):
             m.d.sync += self.stages.eq(self.stages + 1)
 
 
@@ -289,7 +294,8 @@ class _Now:
 
     def __init__(self) -> None:
         self.state = Signal(State)
-        self.in_program, self.running, self.logging = Signal(), Signal(), Signal()
+        self.in_program, self.running = Signal(), Signal()
+        self.logging, self.logged = Signal(), Signal()
         self.run_kind, self.run_step = Signal(KIND_BITS), Signal(STEP_BITS)
         self.parameter_step = Signal(STEP_BITS)
         self.settle = Signal(range(StageCheck.LATENCY + 2))

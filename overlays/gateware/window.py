@@ -82,6 +82,8 @@ class Window(wiring.Component):
         m.d.sync += first_quarter.eq(before.quarter)
 
         buffered = steps[FMAP_READ_LATENCY]
+        pause = Signal(**OWN)  # an inverter between registers would lie far from most of them
+        m.d.sync += pause.eq(~steps[FMAP_READ_LATENCY - 1].write)
         for i in range(SLICES):
             m.submodules[f"slice_{i}"] = part = WindowSlice()
             quarter, offset = divmod(i, SLICES // QUARTERS)
@@ -93,6 +95,7 @@ class Window(wiring.Component):
                 part.mask.eq(masks[i * SLICE // CHANNEL_STEP]),
                 part.column.eq(buffered.column),
                 part.write.eq(buffered.write),
+                part.pause.eq(pause),
             ]
             for tap in range(TAPS):
                 m.d.comb += self.window[tap][i * SLICE:(i + 1) * SLICE].eq(part.window[tap])
@@ -102,8 +105,8 @@ class Window(wiring.Component):
 class WindowSlice(wiring.Component):
     """32 channels of the window, with registers of its own for all that controls them.
 
-    `select` and `mask` come a cycle before the candidates, `column` and `write` two cycles after
-    these.
+    `select` and `mask` come a cycle before the candidates, `column`, `write` and `pause`, its
+    contrary, two cycles after these.
     """
 
     candidates: In(data.ArrayLayout(SLICE, QUARTERS))
@@ -111,6 +114,7 @@ class WindowSlice(wiring.Component):
     mask: In(1)
     column: In(range(MAX_SIDE))
     write: In(1)
+    pause: In(1)
     window: Out(data.ArrayLayout(SLICE, TAPS))
 
     def elaborate(self, platform: object) -> Module:
@@ -118,7 +122,7 @@ class WindowSlice(wiring.Component):
         select, mask = Signal(2, **OWN), Signal(**OWN)
         column, write, clear = Signal(range(MAX_SIDE), **OWN), Signal(**OWN), Signal(**OWN)
         m.d.sync += [select.eq(self.select), mask.eq(self.mask), column.eq(self.column),
-                     write.eq(self.write), clear.eq(~self.write)]
+                     write.eq(self.write), clear.eq(self.pause)]
 
         pixel = Signal(SLICE, reset_less=True)
         m.d.sync += pixel.eq(self.candidates[select])

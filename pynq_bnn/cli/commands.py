@@ -89,7 +89,8 @@ def _power(options: argparse.Namespace) -> Outcome:
         choose(options.source)  # before anybody waits for a minute and more
     with _open(options) as classifier:
         recording = record(classifier, options.paths, options.windows, options.seconds,
-                           source=options.source, idle_s=options.idle)
+                           progress=not options.json, source=options.source,
+                           idle_s=options.idle)
     if options.save is not None:
         recording.save(options.save)
     if recording.trace is None:

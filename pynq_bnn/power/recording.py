@@ -13,7 +13,19 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence, Tuple, Type, Union
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+    Type,
+    Union,
+)
 
 import numpy as np
 
@@ -199,13 +211,15 @@ def load(path: Union[str, Path]) -> Recording:
 
 
 def record(classifier: Classifier, images: Any, windows: int = WINDOWS,
-           seconds: float = WINDOW_S, **options: Any) -> Recording:
+           seconds: float = WINDOW_S, progress: bool = False, **options: Any) -> Recording:
     """Record the power of ``stream`` on some pictures, over and over.
 
     Parameters
     ----------
     images
         One picture or several, as ``stream`` takes them.
+    progress : bool
+        Show a bar, where tqdm is there: it takes a minute and more.
     **options
         Of :class:`Recording`.
     """
@@ -214,7 +228,18 @@ def record(classifier: Classifier, images: Any, windows: int = WINDOWS,
     for _ in classifier.stream(repeated(images, classifier.batch, lambda done: done > 0)):
         pass  # the first batch warms up, and shows bad pictures before anybody waits
     with Recording(provenance=Provenance.of(classifier), **options) as recording:
-        for window in recording.windows(windows, seconds):
+        for window in _shown(recording.windows(windows, seconds), windows, progress):
             for _ in classifier.stream(repeated(images, classifier.batch, window.is_over)):
                 window.add(1)
     return recording
+
+
+def _shown(windows: Iterator[Window], count: int, progress: bool) -> Iterable[Window]:
+    """With a bar."""
+    try:
+        if progress:
+            from tqdm.auto import tqdm
+            return tqdm(windows, total=count, desc="windows of work", unit="window")
+    except ImportError:
+        pass
+    return windows

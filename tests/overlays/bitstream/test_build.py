@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -64,6 +65,14 @@ def test_each_step_is_done_once(design, tools, tmp_path):
     other = Build(SMALL, tools, Settings(seed=2), tmp_path / "work")
     other.routed()
     assert (tmp_path / "calls").read_text() == "yosys nextpnr nextpnr "
+
+
+def test_the_placer_gets_the_settings_that_it_has_no_option_for(design):
+    asked = design.routed().read_text().split()
+    placed = json.loads(Path(asked[asked.index("--json") + 1]).read_text())["modules"]["zynq"]
+    assert placed["settings"] == {"placerHeap/timingWeight": 30}
+    assert placed["cells"] == NETLIST["modules"]["zynq"]["cells"]
+    assert "settings" not in json.loads(design.netlist().read_text())["modules"]["zynq"]
 
 
 def test_another_gateware_or_script_has_a_folder_of_its_own(design, tools, tmp_path, monkeypatch):
