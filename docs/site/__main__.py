@@ -60,7 +60,8 @@ def collect() -> None:
     """Write the folder that Sphinx reads."""
     shutil.rmtree(SOURCE, ignore_errors=True)
     SOURCE.mkdir(parents=True)
-    shutil.copy(SITE / "conf.py", SOURCE)
+    for name in ("conf.py", "icon.svg"):
+        shutil.copy(SITE / name, SOURCE)
     for path in sorted((ROOT / "docs").glob("*.md")):
         page(path, SOURCE / path.name)
     for path in [*(ROOT / "docs").glob("*.png"), *(ROOT / "docs").glob("*/*.png")]:

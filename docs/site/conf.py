@@ -4,6 +4,7 @@ project = "pynq-bnn"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 html_theme = "furo"
 html_title = "pynq-bnn"
+html_favicon = "icon.svg"
 html_show_sourcelink = False
 html_copy_source = False
 html_show_copyright = False

@@ -18,7 +18,7 @@ from pynq_bnn.classifier import Classifier
 from pynq_bnn.doctor import diagnose
 from pynq_bnn.measure import latency, throughput
 from pynq_bnn.networks import load_parameters
-from pynq_bnn.power import Energy, read_log, record
+from pynq_bnn.power import HOW, Energy, read_log, record
 from pynq_bnn.power import load as load_recording
 from pynq_bnn.power.hwmon import choose
 from pynq_bnn.verify.evaluate import evaluate
@@ -96,7 +96,7 @@ def _power(options: argparse.Namespace) -> Outcome:
     if recording.trace is None:
         return OK, json.dumps({"saved": str(options.save)}) if options.json else (
             f"{options.save}: nothing here measured. With the log of a meter that did:\n"
-            f"  python -m pynq_bnn energy {options.save} METER.csv")
+            f"  python -m pynq_bnn energy {options.save} METER.csv\n\n{HOW}")
     return _energy_of(options, recording.energy())
 
 

@@ -135,7 +135,7 @@ class Latency:
         noun = "one picture" if self.batch == 1 else f"a batch of {self.batch}"
         ax.set_title(f"{noun}, device {self.provenance.device}", loc="left", fontsize=11,
                      fontweight="bold")
-        ax.legend(frameon=False, ncol=5, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1))
+        ax.legend(frameon=False, ncol=5, fontsize=8, loc="upper right", bbox_to_anchor=(1, -0.25))
 
     def save(self, path: Union[str, Path]) -> None:
         """Save the figure; needs matplotlib."""

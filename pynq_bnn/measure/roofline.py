@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, List, Optional, Sequence
 
 import numpy as np
 
+from host_ref import network as net
 from host_ref.network import Network
 from pynq_bnn.figure import new_figure
 from pynq_bnn.profile import Profile
@@ -20,11 +21,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LANES = 9216
-"""Of the full configuration: 8 reducers of 128 channels and 9 taps."""
+LANES = {net.BIN_CONV: 9216, net.BIN_FC: 512, net.LAST: 512, net.FP_CONV: 432}
+"""Of the full configuration: 8 reducers of 128 channels and 9 taps, a row of the map buffer, and 16
+outputs of 27 taps of 8-bit pixels."""
 BYTES_PER_CYCLE = 16
 """Two HP ports of 64 bits, each a word a cycle."""
-MARKS = (("o", "#4477aa"), ("s", "#ee6677"))
+MARKS = (("o", "#4477aa", -12), ("s", "#ee6677", 6))
+"""Marker, colour and how far above it, in points, a name stands."""
+ROOF = "#444444"
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Point:
     rate : float
         Multiply-accumulates a cycle.
     bound : float
-        The most that lanes and memory allow at that intensity.
+        The most that the lanes of its kind and memory allow at that intensity.
     """
 
     name: str
@@ -56,7 +60,7 @@ def points(profile: Profile, network: Network) -> List[Point]:
             macs = layer.macs * profile.batch
             intensity = macs / (layer.weight_bits / 8)
             found.append(Point(layer.name, intensity, macs / cycles[layer.name],
-                               min(LANES, intensity * BYTES_PER_CYCLE)))
+                               min(LANES[layer.kind], intensity * BYTES_PER_CYCLE)))
     return found
 
 
@@ -69,18 +73,22 @@ def plot_roofline(profiles: Sequence[Profile], network: Network,
     drawn = [points(profile, network) for profile in profiles]
     intensities = [point.intensity for some in drawn for point in some]
     reach = np.geomspace(min(intensities) / 2, max(intensities) * 2, 200)
-    ax.plot(reach, np.minimum(LANES, reach * BYTES_PER_CYCLE), color="#444444", linewidth=1.2)
-    ax.text(reach[-1], LANES * 1.08, f"{LANES:,} lanes", ha="right", fontsize=8, color="#444444")
-    ax.text(reach[0], reach[0] * BYTES_PER_CYCLE * 1.3, f"memory, {BYTES_PER_CYCLE} bytes a cycle",
-            rotation=34, fontsize=8, color="#444444")
-    for (marker, colour), profile, some in zip(MARKS, profiles, drawn):
+    for kind, name in ((net.BIN_CONV, "lanes"), (net.BIN_FC, "lanes of fc"),
+                       (net.FP_CONV, "multipliers of conv1")):
+        ax.plot(reach, np.minimum(LANES[kind], reach * BYTES_PER_CYCLE), color=ROOF, linewidth=1)
+        ax.text(reach[-1] * 1.1, LANES[kind], f"{LANES[kind]:,} {name}", fontsize=8,
+                va="top" if kind == net.FP_CONV else "bottom", color=ROOF)
+    ax.text(100, 100 * BYTES_PER_CYCLE, f"memory, {BYTES_PER_CYCLE} bytes a cycle  ", fontsize=8,
+            ha="right", va="bottom", color=ROOF)
+    for (marker, colour, above), profile, some in zip(MARKS, profiles, drawn):
         noun = "one picture" if profile.batch == 1 else f"a batch of {profile.batch}"
         ax.scatter([point.intensity for point in some], [point.rate for point in some],
                    marker=marker, color=colour, s=28, label=f"{noun}, {profile.cycles:,} cycles",
                    zorder=3)
-        for point in some:
-            ax.annotate(point.name, (point.intensity, point.rate), xytext=(4, -9),
-                        textcoords="offset points", fontsize=7, color=colour)
+        for near in _together(some):
+            ax.annotate(", ".join(point.name for point in near), (near[0].intensity, near[0].rate),
+                        xytext=(0, above), textcoords="offset points", fontsize=7, color=colour,
+                        ha="center")
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_xlabel("multiply-accumulates for each byte of weights")
@@ -92,3 +100,17 @@ def plot_roofline(profiles: Sequence[Profile], network: Network,
                  fontsize=11, fontweight="bold")
     whole: Any = ax.figure
     return whole
+
+
+def _together(some: Sequence[Point]) -> List[List[Point]]:
+    """Points that lie on one another, which share a label."""
+    groups: List[List[Point]] = []
+    for point in some:
+        for group in groups:
+            if (0.8 < point.intensity / group[0].intensity < 1.25
+                    and 0.8 < point.rate / group[0].rate < 1.25):
+                group.append(point)
+                break
+        else:
+            groups.append([point])
+    return groups

@@ -29,6 +29,11 @@ ZedBoard: a voltmeter across the pins of J21, a resistor of 10 milliohms in its 
 Any board: an INA219 or INA226 module that Linux has a driver for (/sys/class/hwmon) is found
 by itself. The XADC has temperature and voltages, and no current: no watts come from it."""
 
+WHERE = ("connect a meter (in the 5 V line at J9 of a PYNQ-Z2 or JP5 of a PYNQ-Z1, or across J21 "
+         "of a ZedBoard) or an INA219, and give its log or readings to Recording.energy(); "
+         "print(pynq_bnn.power.HOW) has a drawing")
+"""The same in a line, for errors."""
+
 
 @dataclass(frozen=True)
 class Readings:

@@ -11,7 +11,7 @@ from pynq_bnn.figure import new_figure
 from pynq_bnn.measure.provenance import Provenance
 from pynq_bnn.measure.summary import Summary
 from pynq_bnn.power.align import Alignment, align
-from pynq_bnn.power.connect import HOW, Readings
+from pynq_bnn.power.connect import WHERE, Readings
 from pynq_bnn.power.errors import NoPowerSource, PowerError
 from pynq_bnn.power.meter_log import read_log
 from pynq_bnn.power.trace import Trace
@@ -153,7 +153,8 @@ def _trace(recording: Recording, measured: Union[str, Path, Trace, None],
     """The readings by this machine's clock."""
     if measured is None:
         if recording.trace is None:
-            raise NoPowerSource("nothing measured this recording, and nothing is made up.\n" + HOW)
+            raise NoPowerSource(
+                f"nothing measured this recording, and nothing is made up: {WHERE}")
         return recording.trace, None
     trace = measured if isinstance(measured, Trace) else read_log(measured)
     if offset_s is not None:

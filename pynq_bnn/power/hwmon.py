@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Optional, Sequence, Tuple, Union
 
+from pynq_bnn.power.connect import WHERE
 from pynq_bnn.power.errors import NoPowerSource, PowerError
 
 HWMON = Path("/sys/class/hwmon")
@@ -77,8 +78,7 @@ def choose(source: Union[str, Sequence[str], None] = None,
     """
     there = {sensor.name: sensor for sensor in sensors(root)}
     if not there:
-        from pynq_bnn.power.connect import HOW
-        raise NoPowerSource("no sensor here measures power, and nothing is made up.\n" + HOW)
+        raise NoPowerSource(f"no sensor here measures power, and nothing is made up: {WHERE}")
     if source is None:
         if len(there) > 1:
             raise PowerError("several sensors here: name the one that feeds the board, or those "

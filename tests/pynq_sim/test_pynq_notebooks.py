@@ -16,7 +16,9 @@ def test_get_notebooks_copies_them_with_their_picture(tmp_path, monkeypatch):
     get_notebooks.main()
     copied = tmp_path / "pynq_bnn"
     assert sorted(path.name for path in copied.glob("*.ipynb")) == [
-        "1_first_classification.ipynb", "2_bring_your_own.ipynb"]
+        "1_first_classification.ipynb", "2_bring_your_own.ipynb", "3_inside_the_network.ipynb",
+        "4_latency.ipynb", "5_power.ipynb", "6_accuracy.ipynb", "7_camera.ipynb",
+        "8_the_paper.ipynb"]
     assert (copied / "pictures" / "chelsea.png").is_file()
     # the folder is no package there, or it would hide the installed one
     assert not (copied / "__init__.py").exists()
