@@ -15,13 +15,14 @@ from overlays.gateware.beat_ring import BeatRing
 from overlays.gateware.config import WORD
 from overlays.gateware.dma_command import BURST_BITS, BURST_NUMBER_BITS, DmaCommand
 from overlays.gateware.interfaces import Words
+from overlays.gateware.pipeline import register
 from pynq_bnn.registers import BURST_WORDS
 
 COMMAND_LATENCY = 2
 """Cycles from a command to AWVALID."""
 QUEUE = 16
 """Words that wait for the bus."""
-WORD_LATENCY = 3
+WORD_LATENCY = 4
 """Cycles from a word that is taken to its WVALID, once its burst is announced."""
 DONE_LATENCY = 3
 """Cycles from the last write response to `done`."""
@@ -73,13 +74,14 @@ class DmaWriter(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         active, draining, resetting, failed = Signal(), Signal(), Signal(), Signal()
-        announced, sent, answered = Signal(), Signal(), Signal()
+        announcing, announced, sent, answered = Signal(), Signal(), Signal(), Signal()
         to_send, to_answer = (Signal(range(HP_OUTSTANDING + 1)) for _ in range(2))
-        m.d.sync += [to_send.eq(to_send + announced - sent),
+        # counted a cycle late: two announcements are two cycles apart at least
+        m.d.sync += [announced.eq(announcing), to_send.eq(to_send + announced - sent),
                      to_answer.eq(to_answer + announced - answered)]
-        quiet = to_answer == 0  # what is answered has been sent
+        quiet = (to_answer == 0) & ~announced  # what is answered has been sent
 
-        left = self._addresses(m, active, draining, to_answer, announced)
+        left = self._addresses(m, active, draining, to_answer, announcing)
         stopping = self._responses(m, to_answer, answered, draining, failed)
         self._data(m, self._wanted(m, draining), draining, stopping, to_send, sent)
 
@@ -101,20 +103,20 @@ class DmaWriter(wiring.Component):
         return m
 
     def _addresses(self, m: Module, active: Signal, draining: Signal, to_answer: Signal,
-                   announced: Signal) -> Signal:
+                   announcing: Signal) -> Signal:
         """The address channel; returns how many bursts are still to be announced."""
         axi, command = self.axi, self.commands
         burst, left = Signal(BURST_NUMBER_BITS), Signal(BURST_NUMBER_BITS)
         m.d.comb += [
             axi.awaddr.eq(burst << BURST_BITS), axi.awlen.eq(BURST_WORDS - 1),
             axi.awsize.eq(BEAT_SIZE), axi.awburst.eq(Burst.INCR), axi.awcache.eq(BUFFERABLE),
-            announced.eq(active & (left != 0) & ~draining & ~axi.awvalid
+            announcing.eq(active & (left != 0) & ~draining & ~axi.awvalid
                          & (to_answer != HP_OUTSTANDING)),
         ]
         with m.If(command.valid & command.ready):
             m.d.sync += [burst.eq(command.payload.address >> BURST_BITS),
                          left.eq(command.payload.bursts)]
-        with m.Elif(announced):
+        with m.Elif(announcing):
             m.d.sync += [axi.awvalid.eq(1), left.eq(left - 1)]
         with m.Elif(axi.awvalid & axi.awready):
             m.d.sync += [axi.awvalid.eq(0), burst.eq(burst + 1)]
@@ -143,9 +145,11 @@ class DmaWriter(wiring.Component):
         queue = fifo.SyncFIFOBuffered(width=WORD, depth=QUEUE)
         m.submodules.queue = ResetInserter(draining)(queue)
         taken = self.words.valid & self.words.ready
-        m.d.comb += [queue.w_data.eq(self.words.payload), queue.w_en.eq(taken)]
-        # a register, as who sends words lies far away; just after a word `wanted` is old
-        m.d.sync += self.words.ready.eq((queue.level < QUEUE - 1) & wanted & ~taken & ~stopping)
+        # registers, as who sends words lies far away; just after a word `wanted` is old
+        came, word = register(m, taken, "came", reset_less=False), register(
+            m, self.words.payload, "word")
+        m.d.comb += [queue.w_data.eq(word), queue.w_en.eq(came)]
+        m.d.sync += self.words.ready.eq((queue.level < QUEUE - 2) & wanted & ~taken & ~stopping)
         words, ring = queue.r_stream, BeatRing()
         m.submodules.ring = ring
         beat = Signal(range(BURST_WORDS))

@@ -13,9 +13,9 @@ SLICE = 32
 configuration, which lie all over the chip."""
 QUEUE = 16
 """Units in the LUTRAM behind the block RAM: more than are on their way from there."""
-MARGIN = 5
+MARGIN = 6
 """Free places at which `w.ready` goes, because it and what it goes by are late, and reads are."""
-LATENCY = 6
+LATENCY = 7
 """Cycles from a unit taken at `w`, with nothing before it, to `r.valid`."""
 
 
@@ -37,7 +37,7 @@ class ParameterFifo(wiring.Component):
     w, r : In(Units), Out(Units)
     empty : Out(1)
         No unit is in it, from the second cycle after the last one was taken at `r`; after one has
-        come it is right from the second cycle on too, long before the reader's `busy` falls.
+        come it is right from the third cycle on, when the reader's `busy` has not fallen yet.
     """
 
     w: In(Units)
@@ -53,7 +53,7 @@ class ParameterFifo(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         accept, taken, gone, fetch = Signal(), Signal(), Signal(), Signal()
-        accepted = Signal()  # a cycle late: what says that a unit comes has crossed the chip
+        accepted, counted = Signal(), Signal()  # later, as what says that a unit comes is far away
         inside = Signal(range(2 * self.depth))  # in all
         stored = Signal(range(self.depth + 1))  # of these, in the block RAM and not yet fetched
         free = Signal(range(QUEUE + 1), init=QUEUE)
@@ -66,11 +66,11 @@ class ParameterFifo(wiring.Component):
         ]
         m.d.sync += [
             self.w.ready.eq(stored < self.depth - MARGIN),
-            accepted.eq(accept),
+            accepted.eq(accept), counted.eq(accepted),
             gone.eq(taken),  # `r.ready` crosses the chip: what can wait a cycle does
-            inside.eq(inside + accepted - gone),
-            stored.eq(stored + accepted - fetch),
-            any_stored.eq(accepted | Mux(fetch, stored > 1, stored != 0)),
+            inside.eq(inside + counted - gone),
+            stored.eq(stored + counted - fetch),
+            any_stored.eq(counted | Mux(fetch, stored > 1, stored != 0)),
             free.eq(free + gone - fetch),
             any_free.eq(gone | Mux(fetch, free > 1, free != 0)),
         ]

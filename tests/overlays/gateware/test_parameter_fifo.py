@@ -40,16 +40,17 @@ def test_what_goes_in_comes_out_in_order(offers, takes):
     units = [rng.getrandbits(128) | 1 for _ in range(300)]
 
     async def bench(ctx, dut):
-        sent, got, before = 0, [], True
+        sent, got, before, since = 0, [], True, 9
         for _ in range(4000):
             offered = units[sent] if sent < len(units) and rng.random() < offers else None
             accepted, left = await cycle(ctx, dut, offered, rng.random() < takes)
             sent += bool(accepted)
+            since = 0 if accepted else since + 1
             if left is not None:
                 got.append(left)
-            # told a cycle late, both ways
+            # told a cycle late; and while one has just come it may not be counted yet
             empty = sent == len(got)
-            assert ctx.get(dut.empty) in (empty, before)
+            assert since < 2 or ctx.get(dut.empty) in (empty, before)
             before = empty
         assert got == units
 
