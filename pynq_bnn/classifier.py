@@ -65,9 +65,9 @@ class Classifier:
     parameters : str, path or Parameters
         A name of :func:`pynq_bnn.available`, a parameter file, or parameters already loaded.
     device : str, Device, overlay or None
-        "model", "rtl" or "board"; None takes PYNQ_BNN_DEVICE, else the board on a board and the
-        model elsewhere.  A :class:`~pynq_bnn.devices.Device` stays the caller's to close, and so
-        does an overlay: a ``BnnOverlay``, or its accelerator, ``overlay.bnn``.
+        "model", "cpu", "rtl" or "board"; None takes PYNQ_BNN_DEVICE, else the board on a board and
+        the model elsewhere.  A :class:`~pynq_bnn.devices.Device` stays the caller's to close, and
+        so does an overlay: a ``BnnOverlay``, or its accelerator, ``overlay.bnn``.
     timeout_s : float
         Longest wait for any run.
     known_answer : bool
@@ -89,7 +89,7 @@ class Classifier:
                                else as_device(device))
         self._closed = False
         try:
-            self.accelerator = Accelerator(self.device, timeout_s)
+            self.accelerator: Accelerator = self.device.open_accelerator(timeout_s)
             self.accelerator.load(self.parameters)
             if known_answer:
                 selftest.require_known_answer(self.accelerator)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, Optional
 
-MODEL, RTL, BOARD = "model", "rtl", "board"
+MODEL, CPU, RTL, BOARD = "model", "cpu", "rtl", "board"
 """The three devices: a model in Python, the gateware in simulation, the gateware on a board."""
 
 _WALL_CLOCK = {
     MODEL: "wall clock in Python on the model device, which says nothing about the board's speed",
+    CPU: "wall clock in Python on this computer's processor",
     RTL: "wall clock in Python of the RTL simulation, which says nothing about the board's speed",
     BOARD: "wall clock in Python on the board's CPU",
 }
@@ -117,7 +118,8 @@ class Timing:
             lines.append(f"    {'rate':8}{self.images_per_s:>12,.1f}/s  pictures")
         lines.append("  on the device:")
         lines.append(f"    {'run':8}{_value_ms(self.device_ms):>14}  {self._device_meaning()}")
-        build = "none, a model" if self.device == MODEL else self.build or "unknown"
+        build = {MODEL: "none, a model", CPU: "none, the processor"}.get(
+            self.device, self.build or "unknown")
         lines.append(f"  gateware {build}; parameters {self.parameters or 'unknown'}")
         return "\n".join(lines)
 

@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
                         help="a shipped network or a parameter file (default %(default)s)")
     on_device = argparse.ArgumentParser(add_help=False, parents=[loaded])
     on_device.add_argument(
-        "--device", choices=("model", "rtl", "board"),
+        "--device", choices=("model", "cpu", "rtl", "board"),
         help="default: PYNQ_BNN_DEVICE, else the board on a board, else the model")
     on_device.add_argument("--timeout", type=_seconds, default=10.0, metavar="S",
                            help="longest wait for any run, in seconds (default %(default)s)")

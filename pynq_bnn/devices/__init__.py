@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, Optional, Tuple, Union
 from pynq_bnn.devices.turn import Turn
 from pynq_bnn.errors import UnknownDeviceError
 
-DEVICES = ("model", "rtl", "board")
+DEVICES = ("model", "cpu", "rtl", "board")
 ENVIRONMENT_VARIABLE = "PYNQ_BNN_DEVICE"
 
 
@@ -57,6 +57,12 @@ class Device:
         """
         raise NotImplementedError
 
+    def open_accelerator(self, timeout_s: float) -> Any:
+        """What drives it: an Accelerator, or what has the same calls."""
+        from pynq_bnn.driver.accelerator import Accelerator
+
+        return Accelerator(self, timeout_s)
+
     def require_ready(self) -> None:
         """Raise an error if this is no longer the accelerator that was opened; before each use."""
 
@@ -93,7 +99,7 @@ def open_device(name: Optional[str] = None) -> Device:
     Parameters
     ----------
     name : str, optional
-        "model", "rtl" or "board". Without it the environment variable PYNQ_BNN_DEVICE says
+        "model", "cpu", "rtl" or "board". Without it the environment variable PYNQ_BNN_DEVICE says
         which, and without that it is the board when running on one, else the model.
 
     Raises
@@ -110,6 +116,9 @@ def open_device(name: Optional[str] = None) -> Device:
     if name is not None and name not in DEVICES:
         raise UnknownDeviceError(
             f"unknown device {name!r}{origin}: choose one of {', '.join(DEVICES)}")
+    if name == "cpu":
+        from pynq_bnn.devices.cpu import CpuDevice
+        return CpuDevice()
     if name == "rtl":
         from pynq_bnn.devices.rtl import RtlDevice
         return RtlDevice()

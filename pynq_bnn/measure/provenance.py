@@ -49,7 +49,8 @@ class Provenance:
 
     def __str__(self) -> str:
         clock = f" at {self.clock_mhz:g} MHz" if self.clock_mhz else ""
-        build = "none, a model" if self.device == "model" else self.build
+        build = {"model": "none, a model", "cpu": "none, the processor"}.get(
+            self.device, self.build)
         return (f"device {self.device}{clock}, gateware {build}, network {self.network} "
                 f"{self.parameters[:16]}\nPython {self.python}, numpy {self.numpy}, pynq_bnn "
                 f"{self.pynq_bnn} on {self.cpu}")

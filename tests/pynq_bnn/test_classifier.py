@@ -298,8 +298,8 @@ def test_a_model_has_no_profile(classifier, pictures):
 
 @pytest.mark.parametrize("bad", [7, np.zeros(3), object(), ["model"], b"model"])
 def test_what_is_no_device_is_told_what_would_be(parameters, bad):
-    with pytest.raises(TypeError, match="not a device: give one of 'model', 'rtl', 'board', a "
-                                        "BnnOverlay"):
+    with pytest.raises(TypeError, match="not a device: give one of 'model', 'cpu', 'rtl', 'board', "
+                                        "a BnnOverlay"):
         Classifier(parameters, bad)
 
 

@@ -58,7 +58,7 @@ def test_the_rtl_by_name(monkeypatch):
 
 
 def test_an_unknown_name_gets_the_choices(monkeypatch):
-    with pytest.raises(BnnError, match="'modle': choose one of model, rtl, board") as error:
+    with pytest.raises(BnnError, match="'modle': choose one of model, cpu, rtl, board") as error:
         open_device("modle")
     assert isinstance(error.value, ValueError)
     monkeypatch.setenv("PYNQ_BNN_DEVICE", "fpga")

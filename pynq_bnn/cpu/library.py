@@ -1,0 +1,93 @@
+"""engine.c as a library: compiled when first used, by this machine's compiler for its processor.
+
+It is kept in the user's cache under a hash of the source, the flags, the compiler's version and
+what the processor can, so that a home directory shared by several machines holds one for each.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import logging
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import List, Optional
+
+log = logging.getLogger(__name__)
+
+SOURCE = Path(__file__).with_name("engine.c")
+FLAGS = ("-O3", "-std=c99", "-shared", "-fPIC")
+FOR_THIS_PROCESSOR = (("-march=native",), ())
+"""The first that the compiler takes; some of 32-bit ARM don't know the first."""
+COMPILERS = ("cc", "gcc", "clang")
+COMPILE_S = 120.0
+CPUINFO = Path("/proc/cpuinfo")
+
+
+def library() -> Optional[ctypes.CDLL]:
+    """The library; None where there is no C compiler, or it fails (the log says why)."""
+    compiler = _compiler()
+    if compiler is None:
+        log.info("no C compiler (%s): numpy computes instead", ", ".join(COMPILERS))
+        return None
+    for extra in FOR_THIS_PROCESSOR:
+        path = _cache() / f"bnn-cpu-{_digest(compiler, extra)}.so"
+        try:
+            if not path.is_file():
+                _compile([compiler, *FLAGS, *extra], path)
+            return ctypes.CDLL(str(path))
+        except (OSError, subprocess.SubprocessError) as error:
+            said = getattr(error, "stderr", b"") or b""
+            log.info("%s %s: %s %s", compiler, " ".join(extra), error,
+                     said.decode(errors="replace")[-500:])
+    return None
+
+
+def _compiler() -> Optional[str]:
+    asked = os.environ.get("CC")
+    for name in (asked,) if asked else COMPILERS:
+        found = shutil.which(name)
+        if found:
+            return found
+    return None
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    folder = Path(base) / "pynq-bnn"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _digest(compiler: str, extra: "tuple[str, ...]") -> str:
+    version = subprocess.run([compiler, "--version"], stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, timeout=COMPILE_S).stdout
+    about = [SOURCE.read_bytes(), repr((FLAGS, extra)).encode(), version, _processor().encode()]
+    return hashlib.sha256(b"\0".join(about)).hexdigest()[:16]
+
+
+def _processor() -> str:
+    """What it is and can: a library for another would end in an illegal instruction."""
+    wanted = ("model name", "flags", "features", "cpu part", "hardware")
+    lines: List[str] = [platform.machine()]
+    try:
+        for line in CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.split(":")[0].strip().lower() in wanted and line not in lines:
+                lines.append(line)
+    except OSError:
+        lines.append(platform.processor())
+    return "\n".join(lines)
+
+
+def _compile(command: List[str], path: Path) -> None:
+    """Beside its place first: another process may be about to open it."""
+    log.info("compiling %s", path.name)
+    with tempfile.TemporaryDirectory(dir=str(path.parent)) as folder:
+        made = Path(folder) / path.name
+        subprocess.run([*command, str(SOURCE), "-o", str(made)], check=True, timeout=COMPILE_S,
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        made.replace(path)
