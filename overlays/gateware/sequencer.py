@@ -143,7 +143,6 @@ class Sequencer(wiring.Component):
             now.bad_address.eq(self.program_address % r.BURST_BYTES != 0),
             now.programmable.eq(sum((now.word_offset == offset) for offset in offsets) != 0),
             now.starts_stage.eq(now.word_offset == r.offset("STAGE")),
-            now.left_over.eq(self.parameters_left),  # from far away
         ]
 
     def _start(self, m: Module, now: "_Now") -> None:
@@ -162,7 +161,7 @@ class Sequencer(wiring.Component):
                 m.d.comb += now.stop(r.ERROR_ADDRESS, 0, 0, self.program_address)
             with m.Elif(now.bad_steps):
                 m.d.comb += now.stop(r.ERROR_PROGRAM, 0, 0, r.offset("PROGRAM_STEPS"))
-            with m.Elif(now.left_over):
+            with m.Elif(self.parameters_left):
                 m.d.comb += now.stop(r.ERROR_LEFTOVER, 0, 0)
             with m.Else():
                 m.d.sync += [self.fetch.eq(1), now.state.eq(State.FETCH)]
@@ -220,7 +219,7 @@ class Sequencer(wiring.Component):
 
     def _end(self, m: Module, now: "_Now") -> None:
         with m.Case(State.FINISH), m.If(~now.running & ~now.logging & ~now.logged):
-            with m.If(now.in_program & now.left_over):
+            with m.If(now.in_program & self.parameters_left):
                 m.d.comb += now.stop(r.ERROR_LEFTOVER, 0, now.current_step)
             with m.Elif(~(self.read_fault | self.write_fault)):
                 m.d.sync += [self.busy.eq(0), self.done.eq(1)]
@@ -274,9 +273,7 @@ class Sequencer(wiring.Component):
             up = Signal()
             m.d.sync += up.eq(counting & counted)
             _count(m, counter, up)
-        begun = Signal()  # what it counts then comes two cycles after `begin` and later
-        m.d.sync += begun.eq(self.begin)
-        with m.If(begun):
+        with m.If(self.begin):
             m.d.sync += [entry.kind.eq(self.kind), entry.cycles.eq(0), entry.busy.eq(0),
                          entry.wait.eq(0)]
         handed_over, room = Signal(), Signal()
@@ -305,7 +302,7 @@ class _Now:
         self.found, self.fault, self.cause = Signal(), Signal(), Signal(Cause)
         self.current_step = Signal(STEP_BITS)  # of the STAGE write just made
         self.to_parameters, self.at_end = Signal(), Signal()
-        self.bad_steps, self.bad_address, self.left_over = Signal(), Signal(), Signal()
+        self.bad_steps, self.bad_address = Signal(), Signal()
         self.programmable, self.starts_stage = Signal(), Signal()
         self.word_offset = self.word_value = None
 

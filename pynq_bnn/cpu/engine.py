@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, List, Optional
+from typing import Any, Callable, List, Optional
 
 import numpy as np
 
@@ -92,18 +92,28 @@ class Engine:
             return output.astype(np.int16) if layer.kind == net.LAST else output
         outputs = []
         for one in x:
-            source = np.ascontiguousarray(one) if index == 0 else _packed(one)
-            if layer.kind == net.LAST:
-                made = np.empty(layer.out_channels, np.int32)
-            else:
-                made = np.empty(layer.out_height * layer.out_width * layer.out_channels // 8,
-                                np.uint8)
-            self._library.bnn_layer(ctypes.byref(self._layers[index]), _pointer(source),
-                                    _pointer(made))
+            made = self.caller(index, one)()
             outputs.append(made.astype(np.int16) if layer.kind == net.LAST else np.unpackbits(
                 made.view(np.uint8), bitorder="little").reshape(
                     layer.out_height, layer.out_width, -1))
         return np.stack(outputs)
+
+    def caller(self, index: int, one: np.ndarray) -> Callable[[], np.ndarray]:
+        """A function that has engine.c make one layer's output of one picture, as it makes it.
+
+        For :meth:`layer_output`, and for who times a layer alone.
+        """
+        assert self._library is not None
+        layer, work = self.parameters.network.layers[index], self._library.bnn_layer
+        source = np.ascontiguousarray(one) if index == 0 else _packed(one)
+        made = np.empty(layer.out_channels, np.int32) if layer.kind == net.LAST else np.empty(
+            layer.out_height * layer.out_width * layer.out_channels // 8, np.uint8)
+        arguments = ctypes.byref(self._layers[index]), _pointer(source), _pointer(made)
+
+        def call() -> np.ndarray:
+            work(*arguments)
+            return made  # the pointers keep the arrays that they point at
+        return call
 
     def close(self) -> None:
         """End the threads."""
