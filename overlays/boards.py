@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional, Tuple
 
 
@@ -30,8 +30,12 @@ class Board:
 
     @property
     def fclk0_mhz(self) -> float:
-        """The clock that the accelerator is built for."""
+        """The clock that the accelerator is meant for; an overlay's own is in its .hwh."""
         return self.io_pll_mhz / (self.fclk0_divisors[0] * self.fclk0_divisors[1])
+
+    def divided(self, first: int, second: int) -> "Board":
+        """The same board with FCLK0 by other dividers."""
+        return replace(self, fclk0_divisors=(first, second))
 
 
 BOARDS: Tuple[Board, ...] = (

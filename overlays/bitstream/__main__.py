@@ -37,11 +37,14 @@ def main(arguments: Optional[List[str]] = None) -> int:
     parser.add_argument("--seed", type=int, default=Settings.seed)
     parser.add_argument("--timing-weight", type=int, default=Settings.timing_weight,
                         help="how much the placer minds critical nets (default %(default)s)")
+    parser.add_argument("--divisors", type=int, nargs=2, metavar="N",
+                        help="FCLK0's two dividers of the IO PLL's 1000 MHz, for a design that "
+                             "misses the board's usual clock (default: the board's)")
     options = parser.parse_args(arguments)
     if options.small and options.out is None:
         parser.error("--small is not for a board: say --out FOLDER")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    board = options.board
+    board = options.board if options.divisors is None else options.board.divided(*options.divisors)
     out = options.out or Path(overlays.__file__).parent / board.overlay
     try:
         build = Build(SMALL if options.small else FULL, find(),

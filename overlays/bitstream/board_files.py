@@ -68,7 +68,7 @@ def make(build: Build, board: Board, folder: Path) -> Dict[str, Any]:
         "gateware": {"build": f"0x{source_hash(build.config)[:8]}",
                      "source_sha256": source_hash(build.config), "design_sha256": build.hash,
                      "config": asdict(build.config)},
-        "settings": asdict(build.settings),
+        "settings": asdict(build.settings), "fclk0_divisors": list(board.fclk0_divisors),
         "bit": {"sha256": _sha256(bit), "bytes": bit.stat().st_size,
                 "part": read_bit(bit).part},
         "hwh": {"sha256": _sha256(handoff)},

@@ -97,8 +97,10 @@ class _Fabric:
         board = host.board_here()
         said = (f"PS_CLK {board.ps_clk_mhz:.4g} MHz, {tree.source} {tree.pll_mhz:.5g} MHz / "
                 f"({tree.divisors[0]} * {tree.divisors[1]}) = {tree.mhz:.4g} MHz")
-        if tree.mhz > board.fclk0_mhz * 1.001:
-            raise Amiss(f"{said}: the bitstream was timed for {board.fclk0_mhz:.4g} MHz")
+        shipped = self.overlay.clock_dict[0]
+        timed_mhz = board.divided(shipped["divisor0"], shipped["divisor1"]).fclk0_mhz
+        if tree.mhz > timed_mhz * 1.001:
+            raise Amiss(f"{said}: the bitstream was timed for {timed_mhz:.4g} MHz")
         return said
 
     def ports(self) -> str:
