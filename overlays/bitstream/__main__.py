@@ -37,6 +37,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
     parser.add_argument("--seed", type=int, default=Settings.seed)
     parser.add_argument("--timing-weight", type=int, default=Settings.timing_weight,
                         help="how much the placer minds critical nets (default %(default)s)")
+    parser.add_argument("--estimate-weight", type=float, default=Settings.estimate_weight,
+                        help="how much the router hurries (default %(default)s)")
     parser.add_argument("--divisors", type=int, nargs=2, metavar="N",
                         help="FCLK0's two dividers of the IO PLL's 1000 MHz, for a design that "
                              "misses the board's usual clock (default: the board's)")
@@ -48,7 +50,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
     out = options.out or Path(overlays.__file__).parent / board.overlay
     try:
         build = Build(SMALL if options.small else FULL, find(),
-                      Settings(options.target_mhz, options.seed, options.timing_weight),
+                      Settings(options.target_mhz, options.seed, options.timing_weight,
+                               options.estimate_weight),
                       options.work.resolve())
         report = make(build, board, out)
     except BitstreamError as error:

@@ -45,20 +45,39 @@ class Settings:
     timing_weight: int = 30
     """How much more the placer's analytic part minds critical nets than others; nextpnr's own is
     10, which leaves control signals that cross the chip."""
+    estimate_weight: float = 1.2
+    """How much the router trusts its guess of what is left of a way; with nextpnr's own 1.75 it is
+    done sooner, with ways that are longer by up to 2 ns."""
 
     @property
-    def name(self) -> str:
-        """Of the folder with what they led to."""
+    def placing(self) -> str:
+        """Of the folder with the placement that they led to."""
         return f"{self.target_mhz:g}MHz-weight{self.timing_weight}-seed{self.seed}"
 
-    def written_into(self, netlist: Path, target: Path, top: str) -> None:
-        """Copy `netlist` with those settings that the placer has no option for.
+    @property
+    def placer(self) -> Dict[str, object]:
+        """What the placer has no option for."""
+        return {"placerHeap/timingWeight": self.timing_weight}
 
-        It takes them from the top module's "settings", as its own ``--write`` leaves them.
-        """
-        document = json.loads(netlist.read_text(encoding="utf-8"))
-        document["modules"][top]["settings"] = {"placerHeap/timingWeight": self.timing_weight}
-        target.write_text(json.dumps(document), encoding="utf-8")
+    @property
+    def router(self) -> Dict[str, object]:
+        """What the router has no option for."""
+        return {"router2/estimateWeight": f"{self.estimate_weight:g}",
+                "router2/biasCostFactor": f"{ROUTER_BIAS:g}"}
+
+
+ROUTER_BIAS = 0.1
+"""How much the router is drawn to a net's middle; nextpnr's own is 0.25."""
+
+
+def written_into(source: Path, target: Path, settings: Dict[str, object]) -> None:
+    """Copy a netlist with more of the settings that nextpnr takes from it.
+
+    They are the top module's "settings", as its own ``--write`` leaves them.
+    """
+    document = json.loads(source.read_text(encoding="utf-8"))
+    document["modules"][TOP].setdefault("settings", {}).update(settings)
+    target.write_text(json.dumps(document), encoding="utf-8")
 
 
 @dataclass
@@ -93,9 +112,16 @@ class Build:
         return path
 
     @property
+    def placing(self) -> Path:
+        """Where the placer leaves its."""
+        path = self.folder / self.settings.placing
+        path.mkdir(exist_ok=True)
+        return path
+
+    @property
     def routing(self) -> Path:
-        """Where place and route leave theirs."""
-        path = self.folder / self.settings.name
+        """Where the router leaves its."""
+        path = self.placing / f"estimate{self.settings.estimate_weight:g}"
         path.mkdir(exist_ok=True)
         return path
 
@@ -140,22 +166,31 @@ class Build:
         self.routed()
         return self.routing / "zynq.fasm"
 
+    def placed(self) -> Path:
+        """The netlist with its cells' places."""
+        netlist = self.netlist()
+        return self._made(self.placing / "placed.json", lambda path: self._nextpnr(
+            self.placing, netlist, self.settings.placer, path, "--no-route"))
+
     def routed(self) -> Path:
-        """The same with its cells' places and its nets' routes, for the timing analysis."""
-        netlist, settings = self.netlist(), self.settings
+        """The same with its nets' routes too, for the timing analysis."""
+        placed = self.placed()
+        features = self.routing / "zynq.fasm"
+        return self._made(self.routing / "routed.json", lambda path: self._nextpnr(
+            self.routing, placed, self.settings.router, path,
+            "--no-pack", "--no-place", "--fasm", str(features)))
 
-        def route(path: Path) -> None:
-            constraints, features = self.routing / "no_pins.xdc", self.routing / "zynq.fasm"
-            constraints.write_text("")
-            design = self.routing / "zynq.json"
-            settings.written_into(netlist, design, TOP)
-            self._run(self.routing, "nextpnr", [
-                self.tools.nextpnr, "--chipdb", str(self.tools.chipdb), "--xdc", str(constraints),
-                "--json", str(design), "--fasm", str(features), "--write", str(path),
-                "--freq", f"{settings.target_mhz:g}", "--seed", str(settings.seed),
-                "--router", "router2", "--timing-allow-fail"])
-
-        return self._made(self.routing / "routed.json", route)
+    def _nextpnr(self, folder: Path, source: Path, settings: Dict[str, object], path: Path,
+                 *options: str) -> None:
+        constraints, design = folder / "no_pins.xdc", folder / "asked.json"
+        constraints.write_text("")
+        written_into(source, design, settings)
+        self._run(folder, "nextpnr", [
+            self.tools.nextpnr, "--chipdb", str(self.tools.chipdb), "--xdc", str(constraints),
+            "--json", str(design), "--write", str(path),
+            "--freq", f"{self.settings.target_mhz:g}", "--seed", str(self.settings.seed),
+            "--router", "router2", "--timing-allow-fail", *options])
+        design.unlink()
 
     def _made(self, path: Path, make: Callable[[Path], object]) -> Path:
         """A step's file, made unless it is there; a step that fails leaves none."""

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -42,8 +41,12 @@ open(out, "w").write({json.dumps(json.dumps(NETLIST))})
 open({str(tmp_path / "calls")!r}, "a").write("yosys ")
 """)
     nextpnr = program("nextpnr-xilinx", f"""
-for option in ("--fasm", "--write"):
-    open(args[args.index(option) + 1], "w").write(" ".join(args))
+import json
+document = json.load(open(args[args.index("--json") + 1]))
+document["called"] = document.get("called", []) + [args]
+json.dump(document, open(args[args.index("--write") + 1], "w"))
+if "--fasm" in args:
+    open(args[args.index("--fasm") + 1], "w").write("a feature")
 open({str(tmp_path / "calls")!r}, "a").write("nextpnr ")
 """)
     return Tools(yosys, nextpnr, tmp_path / "chip.bin", tmp_path)
@@ -56,22 +59,28 @@ def design(tools, tmp_path, monkeypatch):
 
 
 def test_each_step_is_done_once(design, tools, tmp_path):
-    assert "--freq 125 --seed 1" in design.routed().read_text()
+    place, route = json.loads(design.routed().read_text())["called"]
+    assert "--freq 125 --seed 1" in " ".join(place)
+    assert "--no-route" in place
+    assert {"--no-pack", "--no-place"} < set(route)
     assert design.features().exists()
     assert design.cells().counts() == {"FDRE": 1}
-    assert (tmp_path / "calls").read_text() == "yosys nextpnr "
-    assert list(design.seconds) == ["zynq.v", "synthesized.json", "zynq.json",
-                                    "routed.json"]
-    other = Build(SMALL, tools, Settings(seed=2), tmp_path / "work")
-    other.routed()
     assert (tmp_path / "calls").read_text() == "yosys nextpnr nextpnr "
+    assert list(design.seconds) == ["zynq.v", "synthesized.json", "zynq.json", "placed.json",
+                                    "routed.json"]
+    for settings, calls in ((Settings(estimate_weight=1.0), 3), (Settings(seed=2), 5)):
+        Build(SMALL, tools, settings, tmp_path / "work").routed()
+        assert (tmp_path / "calls").read_text() == "yosys " + calls * "nextpnr "
 
 
-def test_the_placer_gets_the_settings_that_it_has_no_option_for(design):
-    asked = design.routed().read_text().split()
-    placed = json.loads(Path(asked[asked.index("--json") + 1]).read_text())["modules"]["zynq"]
-    assert placed["settings"] == {"placerHeap/timingWeight": 30}
-    assert placed["cells"] == NETLIST["modules"]["zynq"]["cells"]
+def test_placer_and_router_get_the_settings_that_they_have_no_option_for(design):
+    for path, settings in ((design.placed(), {"placerHeap/timingWeight": 30}),
+                           (design.routed(), {"placerHeap/timingWeight": 30,
+                                              "router2/estimateWeight": "1.2",
+                                              "router2/biasCostFactor": "0.1"})):
+        module = json.loads(path.read_text())["modules"]["zynq"]
+        assert module["settings"] == settings
+        assert module["cells"] == NETLIST["modules"]["zynq"]["cells"]
     assert "settings" not in json.loads(design.netlist().read_text())["modules"]["zynq"]
 
 
