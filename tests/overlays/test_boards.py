@@ -30,3 +30,9 @@ def test_clocks_are_what_the_accelerator_is_built_for(board):
     ("", "xc7z020clg400-1", False)])
 def test_parts_are_compared_by_die_and_package(first, second, same):
     assert same_part(first, second) is same
+
+
+def test_an_overlay_may_have_a_clock_of_its_own():
+    board = find("Pynq-Z2").divided(11, 1)
+    assert board.fclk0_mhz == pytest.approx(1000 / 11)
+    assert (board.part, board.overlay) == (find("Pynq-Z2").part, "Pynq-Z1")
