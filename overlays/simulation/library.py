@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Iterable, List
 
 from overlays.gateware.config import SMALL, Config
+from pynq_bnn.cache import cache
 
 log = logging.getLogger(__name__)
 HARNESS = Path(__file__).with_name("harness.cpp")
@@ -36,18 +37,11 @@ def library(config: Config) -> ctypes.CDLL:
     from overlays.gateware.verilog import source_hash
 
     digest = hashlib.sha256(source_hash(config).encode() + HARNESS.read_bytes()).hexdigest()[:16]
-    path = _cache() / f"bnn-rtl-{digest}.so"
+    path = cache() / f"bnn-rtl-{digest}.so"
     if not path.is_file():
         log.info("building the RTL simulation %s (once; takes a minute or more)", path.name)
         _build(config, path)
     return _declare(ctypes.CDLL(str(path)))
-
-
-def _cache() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    folder = Path(base) / "pynq-bnn"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def _verilator() -> List[str]:

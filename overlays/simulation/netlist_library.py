@@ -14,6 +14,7 @@ from typing import Any, Union
 from overlays.simulation import circuit_file, library
 from overlays.simulation.circuit import Circuit, CircuitError
 from overlays.simulation.library import HARNESS, SimulationUnavailable
+from pynq_bnn.cache import cache
 
 log = logging.getLogger(__name__)
 SOURCES = Path(__file__).with_name("netlist")
@@ -26,7 +27,7 @@ def _built() -> Path:
     digest = hashlib.sha256()
     for path in [HARNESS, *sorted(SOURCES.iterdir())]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    made = library._cache() / f"bnn-netlist-{digest.hexdigest()[:16]}.so"
+    made = cache() / f"bnn-netlist-{digest.hexdigest()[:16]}.so"
     if not made.is_file():
         if not shutil.which("g++"):
             raise SimulationUnavailable("the simulation of a netlist needs a C++ compiler: "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Iterator, NoReturn, Optional, Tuple
@@ -17,7 +18,7 @@ from pynq_bnn.cpu.library import SOURCE
 from pynq_bnn.driver.capabilities import Capabilities
 from pynq_bnn.driver.run import Run
 from pynq_bnn.driver.stage_log import StageCycles
-from pynq_bnn.errors import BnnError, ClosedError, DeviceError, PictureError
+from pynq_bnn.errors import BnnError, BusyError, ClosedError, DeviceError, PictureError
 
 if TYPE_CHECKING:
     from pynq_bnn.devices.cpu import CpuDevice
@@ -29,7 +30,7 @@ BATCH = 64
 class CpuAccelerator:
     """A network on this processor, behind the calls of :class:`~pynq_bnn.Accelerator`.
 
-    Threads may share it; their runs don't wait for each other.
+    Threads may share it; their runs take turns.  A forked process makes its own.
     """
 
     def __init__(self, device: CpuDevice) -> None:
@@ -42,6 +43,7 @@ class CpuAccelerator:
             log_entries=0)
         self._engine: Optional[Engine] = None
         self._closed = False
+        self._process = os.getpid()
         self._beside = ThreadPoolExecutor(1, "bnn-cpu-run")
 
     @property
@@ -65,7 +67,7 @@ class CpuAccelerator:
         before = self._engine
         self._engine = Engine(parameters, self.device.threads, self.device.compiled)
         if before is not None:
-            before.close()
+            self._beside.submit(before.close)  # after the runs that still use it
 
     def run(self, pictures: np.ndarray) -> Run:
         """All layers of some pictures uint8 (N, H, W, 3), at most :attr:`batch` of them."""
@@ -75,7 +77,8 @@ class CpuAccelerator:
         """Begin a run and return at once; :meth:`finish` waits for it."""
         engine = self._loaded()
         _check_pictures(engine.parameters.network, pictures, self.batch)
-        return self._beside.submit(_run, engine, pictures)
+        # a copy: whose the array is may change it while this works
+        return self._beside.submit(_run, engine, pictures.copy())
 
     def finish(self, started: "Future[Run]") -> Run:
         """What a run gave; a second call gives the same."""
@@ -98,6 +101,8 @@ class CpuAccelerator:
     def close(self) -> None:
         """End its threads; closing twice is fine."""
         self._closed = True
+        if os.getpid() != self._process:  # the threads are the parent's
+            return
         self._beside.shutdown()
         engine, self._engine = self._engine, None
         if engine is not None:
@@ -112,6 +117,9 @@ class CpuAccelerator:
     def _require_open(self) -> None:
         if self._closed:
             raise ClosedError("this accelerator was closed: open a new one")
+        if os.getpid() != self._process:
+            raise BusyError(f"this device was opened by process {self._process}, of which this one "
+                            "is a fork, and its threads stayed there: make a Classifier here")
 
     def __enter__(self) -> CpuAccelerator:
         return self

@@ -17,6 +17,8 @@ import tempfile
 from pathlib import Path
 from typing import List, Optional
 
+from pynq_bnn.cache import cache
+
 log = logging.getLogger(__name__)
 
 SOURCE = Path(__file__).with_name("engine.c")
@@ -37,7 +39,7 @@ def library() -> Optional[ctypes.CDLL]:
         log.info("no C compiler (%s): numpy computes instead", ", ".join(COMPILERS))
         return None
     for extra in FOR_THIS_PROCESSOR:
-        path = _cache() / f"bnn-cpu-{_digest(compiler, extra)}.so"
+        path = cache() / f"bnn-cpu-{_digest(compiler, extra)}.so"
         try:
             if not path.is_file():
                 _compile([compiler, *FLAGS, *extra], path)
@@ -56,13 +58,6 @@ def _compiler() -> Optional[str]:
         if found:
             return found
     return None
-
-
-def _cache() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    folder = Path(base) / "pynq-bnn"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def _digest(compiler: str, extra: "tuple[str, ...]") -> str:

@@ -1,6 +1,7 @@
 """device="cpu" behind a Classifier: the same answers, checked as every device's."""
 
 import ctypes
+import os
 import pickle
 import threading
 
@@ -98,3 +99,37 @@ def test_closed_or_not_loaded(parameters, pictures):
         device.allocate(4, np.uint8)
     with pytest.raises(ValueError, match="at least 1"):
         CpuDevice(0)
+
+
+def test_an_array_that_its_owner_changes_meanwhile(classifier, parameters, pictures):
+    own, expected = pictures.copy(), IntegerModel(parameters).sums(pictures)
+    started = [classifier.accelerator.start(own) for _ in range(8)]
+    own[:] = 255 - own
+    for each in started:
+        assert np.array_equal(classifier.accelerator.finish(each).sums, expected)
+
+
+def test_another_network_while_runs_are_under_way(classifier, parameters, pictures):
+    started = [classifier.accelerator.start(pictures) for _ in range(8)]
+    classifier.accelerator.load(parameters)
+    expected = IntegerModel(parameters).sums(pictures)
+    for each in [*started, classifier.accelerator.start(pictures)]:
+        assert np.array_equal(classifier.accelerator.finish(each).sums, expected)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_process_is_told(classifier, pictures):
+    classifier.classify(pictures)
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            classifier.classify(pictures)
+            said = "no error"
+        except BaseException as error:
+            said = type(error).__name__
+        os.write(write, said.encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(read, 100) == b"BusyError"
+    assert len(classifier.classify(pictures)) == len(pictures)
