@@ -53,11 +53,18 @@ def parser() -> argparse.ArgumentParser:
         return commands.add_parser(name, help=help_text, description=help_text, parents=[parent])
 
     classify = command("classify", "classify pictures")
-    classify.add_argument("paths", nargs="+", metavar="PATH")
+    classify.add_argument("paths", nargs="+", metavar="PATH",
+                          help="a picture; with --output also a folder or an archive of them")
     classify.add_argument("--top", type=_count, default=3, metavar="K",
                           help="how many classes to print (default %(default)s)")
     classify.add_argument("--figure", type=_figure, metavar="PNG",
                           help="save the first picture and its scores")
+    classify.add_argument("--output", type=_answers, metavar="FILE",
+                          help="a line a picture into a .jsonl or .csv: any number of pictures")
+    classify.add_argument("--resume", action="store_true",
+                          help="go on with an OUTPUT that was interrupted")
+    classify.add_argument("--workers", type=_workers, metavar="N",
+                          help="processes that decode for OUTPUT (default: all processors but one)")
     check = command("check", "compare every layer of the device with the reference")
     check.add_argument("paths", nargs="+", metavar="PATH")
     evaluate = command("evaluate", "classify CIFAR-10's test pictures: accuracy and confusion")
@@ -124,6 +131,10 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _workers(text: str) -> int:
+    return 0 if text == "0" else _count(text)
+
+
 def _seconds(text: str) -> float:
     return _positive(text, "a time of more than 0 s")
 
@@ -150,6 +161,10 @@ def _figure(text: str) -> Path:
 
 def _parameter_file(text: str) -> Path:
     return _output_path(text, (".npz",))
+
+
+def _answers(text: str) -> Path:
+    return _output_path(text, (".jsonl", ".csv"))
 
 
 def _recording(text: str) -> Path:

@@ -1,0 +1,138 @@
+"""Any number of pictures on one machine: decoded beside the device, answers into a file."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter, deque
+from dataclasses import asdict, dataclass, field
+from typing import Any, Deque, Dict, Iterable, Iterator, Optional, Tuple, Union
+
+import numpy as np
+
+from pynq_bnn.bulk.answers import Answers, AnswersError
+from pynq_bnn.bulk.decoding import CHUNK, decode
+from pynq_bnn.bulk.sources import Entry, entries
+from pynq_bnn.classifier import Classifier
+
+__all__ = ["Answers", "AnswersError", "Summary", "classify_all"]
+
+
+@dataclass
+class Summary:
+    """What became of the pictures.
+
+    Attributes
+    ----------
+    classified, bad, before : int
+        Answered now; not readable; already in the file when this run began.
+    labels : dict of str to int
+        Pictures of each class, of those classified now.
+    seconds : float
+        Wall clock of this run.
+    """
+
+    output: str
+    classified: int = 0
+    bad: int = 0
+    before: int = 0
+    labels: Dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def to_dict(self) -> Dict[str, Any]:
+        return asdict(self)
+
+    def __str__(self) -> str:
+        rate = self.classified / self.seconds if self.seconds else 0.0
+        lines = [f"{self.output}: {self.classified:,} pictures classified, {self.bad:,} could not "
+                 f"be read, {self.before:,} were there already; {rate:,.0f} a second"]
+        lines += [f"  {label:<12} {count:>9,}" for label, count in sorted(
+            self.labels.items(), key=lambda item: -item[1])]
+        return "\n".join(lines)
+
+
+def classify_all(classifier: Classifier, sources: Iterable[Union[str, os.PathLike]],
+                 output: Union[str, os.PathLike], resume: bool = False,
+                 workers: Optional[int] = None, progress: bool = False) -> Summary:
+    """Classify files, folders and archives into a file, in memory that does not grow.
+
+    Every picture has one line, in order; one that can't be read has its error there.  A run that
+    was interrupted goes on with ``resume=True`` where its file ends.
+
+    Parameters
+    ----------
+    sources : iterable of paths
+        Pictures, folders and archives (.zip, .tar and compressed ones).
+    output : path
+        .jsonl or .csv; see :mod:`pynq_bnn.bulk.answers`.
+    workers : int, optional
+        Processes that decode; by default one fewer than the processors, 0 on a single one.
+    progress : bool
+        Show a bar, where tqdm is there.
+
+    Raises
+    ------
+    AnswersError
+        If the file is there and not to be gone on with, or belongs to other pictures or parameters.
+    PictureError
+        If a source is missing or an archive damaged; what was answered before is in the file.
+    """
+    begun = time.perf_counter()
+    network = classifier.parameters.network
+    count = max((os.cpu_count() or 1) - 1, 0) if workers is None else workers
+    answers = Answers(output, classifier.parameters.checksum, resume)
+    summary = Summary(str(output), before=answers.count)
+    labels: Counter = Counter()
+    waiting: Deque[Tuple[str, str]] = deque()  # decoded and not yet in the file: name, error
+
+    def settle() -> None:
+        """Write the errors that nothing before them has to wait for."""
+        while waiting and waiting[0][1]:
+            name, error = waiting.popleft()
+            answers.write(name, None, error)
+            summary.bad += 1
+
+    def pictures() -> Iterator[np.ndarray]:
+        for each in decode(remaining, network.height, network.width, count):
+            waiting.append((each.name, each.error))
+            if each.picture is None:
+                settle()
+            else:
+                yield each.picture
+
+    try:
+        remaining = _after(entries(sources), answers)
+        for result in _shown(classifier.stream(pictures()), progress):
+            settle()
+            answers.write(waiting.popleft()[0], result)
+            labels[result.label] += 1
+            summary.classified += 1
+            if summary.classified % CHUNK == 0:
+                answers.flush()
+        settle()
+    finally:
+        answers.close()
+    summary.labels, summary.seconds = dict(labels), time.perf_counter() - begun
+    return summary
+
+
+def _after(source: Iterator[Entry], answers: Answers) -> Iterator[Entry]:
+    """What is not in the file yet; what is has to be the same pictures."""
+    for number, name in enumerate(answers.names() if answers.count else ()):
+        entry = next(source, None)
+        # as the file has it: CSV knows no line breaks in names
+        if entry is None or entry.name.split() != name.split():
+            raise AnswersError(
+                f"{answers.path}: its answer {number} is of {name!r}, these pictures have "
+                f"{entry.name if entry else 'nothing'!r} there: name another file")
+    return source
+
+
+def _shown(results: Iterable[Any], progress: bool) -> Iterable[Any]:
+    try:
+        if progress:
+            from tqdm.auto import tqdm
+            return tqdm(results, desc="classify", unit="picture")
+    except ImportError:
+        pass
+    return results
