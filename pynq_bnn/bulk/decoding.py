@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import multiprocessing
 from collections import deque
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
-from typing import Deque, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Deque, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 from PIL import Image
@@ -52,7 +52,7 @@ def decode(source: Iterable[Entry], height: int, width: int, workers: int) -> It
         return
     # spawned: a forked child would inherit a device, its threads and its locks
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
-    begun: Deque[Future[List[Decoded]]] = deque()
+    begun: Deque[Any] = deque()  # futures of lists of Decoded
     try:
         for chunk in chunks:
             begun.append(pool.submit(_decoded, chunk, height, width))
