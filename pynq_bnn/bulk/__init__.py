@@ -14,8 +14,12 @@ from pynq_bnn.bulk.answers import Answers, AnswersError
 from pynq_bnn.bulk.decoding import CHUNK, decode
 from pynq_bnn.bulk.sources import Entry, entries
 from pynq_bnn.classifier import Classifier
+from pynq_bnn.progress import shown
 
 __all__ = ["Answers", "AnswersError", "Summary", "classify_all"]
+
+WORKERS_MAX = 8
+"""Each process holds numpy and Pillow, 60 MiB; more feed no device that there is."""
 
 
 @dataclass
@@ -66,7 +70,7 @@ def classify_all(classifier: Classifier, sources: Iterable[Union[str, os.PathLik
     output : path
         .jsonl or .csv; see :mod:`pynq_bnn.bulk.answers`.
     workers : int, optional
-        Processes that decode; by default one fewer than the processors, 0 on a single one.
+        Processes that decode; by default one fewer than the processors, at most WORKERS_MAX.
     progress : bool
         Show a bar, where tqdm is there.
 
@@ -76,10 +80,12 @@ def classify_all(classifier: Classifier, sources: Iterable[Union[str, os.PathLik
         If the file is there and not to be gone on with, or belongs to other pictures or parameters.
     PictureError
         If a source is missing or an archive damaged; what was answered before is in the file.
+    BnnError
+        If a process that decodes dies.
     """
     begun = time.perf_counter()
     network = classifier.parameters.network
-    count = max((os.cpu_count() or 1) - 1, 0) if workers is None else workers
+    count = min((os.cpu_count() or 1) - 1, WORKERS_MAX) if workers is None else workers
     answers = Answers(output, classifier.parameters.checksum, resume)
     summary = Summary(str(output), before=answers.count)
     labels: Counter = Counter()
@@ -102,7 +108,8 @@ def classify_all(classifier: Classifier, sources: Iterable[Union[str, os.PathLik
 
     try:
         remaining = _after(entries(sources), answers)
-        for result in _shown(classifier.stream(pictures()), progress):
+        answers.begin()
+        for result in shown(classifier.stream(pictures()), progress, "classify", "picture"):
             settle()
             answers.write(waiting.popleft()[0], result)
             labels[result.label] += 1
@@ -118,21 +125,10 @@ def classify_all(classifier: Classifier, sources: Iterable[Union[str, os.PathLik
 
 def _after(source: Iterator[Entry], answers: Answers) -> Iterator[Entry]:
     """What is not in the file yet; what is has to be the same pictures."""
-    for number, name in enumerate(answers.names() if answers.count else ()):
+    for number, name in enumerate(answers.names()):
         entry = next(source, None)
-        # as the file has it: CSV knows no line breaks in names
-        if entry is None or entry.name.split() != name.split():
+        if entry is None or answers.as_written(entry.name) != name:
             raise AnswersError(
                 f"{answers.path}: its answer {number} is of {name!r}, these pictures have "
                 f"{entry.name if entry else 'nothing'!r} there: name another file")
     return source
-
-
-def _shown(results: Iterable[Any], progress: bool) -> Iterable[Any]:
-    try:
-        if progress:
-            from tqdm.auto import tqdm
-            return tqdm(results, desc="classify", unit="picture")
-    except ImportError:
-        pass
-    return results

@@ -11,9 +11,9 @@ from itertools import islice
 from typing import Any, Deque, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
-from pynq_bnn.bulk.sources import MEMBER_BYTES_MAX, Entry
+from pynq_bnn.bulk.sources import Entry
 from pynq_bnn.errors import BnnError, PictureError
 from pynq_bnn.images import to_pictures
 
@@ -74,13 +74,15 @@ def _decoded(chunk: List[Entry], height: int, width: int) -> List[Decoded]:
 
 
 def _picture(entry: Entry, height: int, width: int) -> Tuple[Optional[np.ndarray], str]:
+    if entry.error:
+        return None, f"{entry.name}: {entry.error}"
     try:
         if isinstance(entry.content, str):
             return to_pictures(entry.content, height, width)[0], ""
-        if not entry.content:
-            return None, f"empty, or more than {MEMBER_BYTES_MAX >> 20} MiB"
         with Image.open(io.BytesIO(entry.content)) as image:
             return to_pictures(image, height, width)[0], ""
+    except UnidentifiedImageError:
+        return None, f"{entry.name}: not an image of a format that Pillow knows"
     except PictureError as error:
         return None, str(error)
     except Exception as error:  # a damaged header makes Pillow raise nearly anything

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path
-from typing import Iterable, Iterator, NamedTuple, Union
+from typing import Callable, Iterable, Iterator, NamedTuple, Union
 
 from pynq_bnn.errors import PictureError
 from pynq_bnn.frames import PICTURES
@@ -14,25 +16,29 @@ from pynq_bnn.frames import PICTURES
 ZIP, TAR = (".zip",), (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 MEMBER_BYTES_MAX = 64 << 20
 """An archive's member is held whole while it is decoded; a larger one is no picture of ours."""
+TOO_LARGE = f"more than {MEMBER_BYTES_MAX >> 20} MiB in an archive: unpack it first"
+DAMAGED = (OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError)
 
 
 class Entry(NamedTuple):
-    """One picture to come: its name, and its path or its bytes."""
+    """One picture to come: its name, and its path or its bytes, or why there are none."""
 
     name: str
     content: Union[str, bytes]
+    error: str = ""
 
 
 def entries(sources: Iterable[Union[str, os.PathLike]]) -> Iterator[Entry]:
     """Pictures of files, folders (with all below them, by name) and archives (in their order).
 
-    Of a folder only the names of what lies beside each other are held, of an archive a member.
-    Files in folders and archives that are no pictures by their suffix are passed over.
+    Of a folder only the names of what lies beside each other are held, of a .zip its directory, of
+    any archive a member.  Files in folders and archives that are no pictures by their suffix are
+    passed over; a .zip's member that can't be read is an entry with its error.
 
     Raises
     ------
     PictureError
-        If a source is missing, or an archive is damaged.
+        If a source is missing, or an archive is damaged so that nothing after it can be found.
     """
     for source in sources:
         path = os.fspath(source)
@@ -67,10 +73,10 @@ def _folder(path: str) -> Iterator[Entry]:
             yield Entry(each, each)
 
 
-def _archive(path: str, members: object) -> Iterator[Entry]:
+def _archive(path: str, members: Callable[[str], Iterator[Entry]]) -> Iterator[Entry]:
     try:
-        yield from members(path)  # type: ignore[operator]
-    except (OSError, EOFError, zipfile.BadZipFile, tarfile.TarError) as error:
+        yield from members(path)
+    except DAMAGED as error:
         raise PictureError(f"{path} is damaged or no archive: {error}") from error
 
 
@@ -78,8 +84,13 @@ def _zip(path: str) -> Iterator[Entry]:
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
             if not member.is_dir() and _is_picture(member.filename):
-                content = b"" if member.file_size > MEMBER_BYTES_MAX else archive.read(member)
-                yield Entry(str(Path(path) / member.filename), content)
+                content, reason = b"", TOO_LARGE
+                if member.file_size <= MEMBER_BYTES_MAX:
+                    try:
+                        content, reason = archive.read(member), ""
+                    except (*DAMAGED, RuntimeError) as error:  # encrypted; no such compression
+                        reason = str(error)
+                yield Entry(str(Path(path) / member.filename), content, reason)
 
 
 def _tar(path: str) -> Iterator[Entry]:
@@ -87,5 +98,6 @@ def _tar(path: str) -> Iterator[Entry]:
         for member in archive:
             if member.isfile() and _is_picture(member.name):
                 file = None if member.size > MEMBER_BYTES_MAX else archive.extractfile(member)
-                yield Entry(str(Path(path) / member.name), b"" if file is None else file.read())
+                name = str(Path(path) / member.name)
+                yield Entry(name, b"", TOO_LARGE) if file is None else Entry(name, file.read())
             archive.members = []  # type: ignore[attr-defined]  # it would keep all of them

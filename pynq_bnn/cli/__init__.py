@@ -64,7 +64,8 @@ def parser() -> argparse.ArgumentParser:
     classify.add_argument("--resume", action="store_true",
                           help="go on with an OUTPUT that was interrupted")
     classify.add_argument("--workers", type=_workers, metavar="N",
-                          help="processes that decode for OUTPUT (default: all processors but one)")
+                          help="processes that decode for OUTPUT (default: all processors "
+                               "but one, at most 8)")
     check = command("check", "compare every layer of the device with the reference")
     check.add_argument("paths", nargs="+", metavar="PATH")
     evaluate = command("evaluate", "classify CIFAR-10's test pictures: accuracy and confusion")
@@ -164,7 +165,9 @@ def _parameter_file(text: str) -> Path:
 
 
 def _answers(text: str) -> Path:
-    return _output_path(text, (".jsonl", ".csv"))
+    from pynq_bnn.bulk.answers import SUFFIXES  # imports numpy, which --help must not wait for
+
+    return _output_path(text, SUFFIXES)
 
 
 def _recording(text: str) -> Path:

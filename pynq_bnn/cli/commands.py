@@ -14,7 +14,7 @@ from host_ref.errors import printable, shortened
 from host_ref.network_file import read_network
 from host_ref.parameters import ParameterError, Parameters, save
 from pynq_bnn import __version__
-from pynq_bnn.bulk import classify_all
+from pynq_bnn.bulk import AnswersError, classify_all
 from pynq_bnn.classifier import Classifier
 from pynq_bnn.doctor import diagnose
 from pynq_bnn.measure import latency, throughput
@@ -37,7 +37,11 @@ def _text(options: argparse.Namespace, report: Any) -> str:
 
 
 def _classify(options: argparse.Namespace) -> Outcome:
+    if options.output is None and (options.resume or options.workers is not None):
+        raise AnswersError("--resume and --workers go with --output FILE")
     if options.output is not None:
+        if options.figure:
+            raise AnswersError("--figure shows one picture's scores: leave --output away")
         with _open(options) as classifier:
             summary = classify_all(classifier, options.paths, options.output, options.resume,
                                    options.workers, progress=not options.json)

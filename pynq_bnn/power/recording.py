@@ -17,7 +17,6 @@ from typing import (
     TYPE_CHECKING,
     Any,
     Dict,
-    Iterable,
     Iterator,
     List,
     Optional,
@@ -34,6 +33,7 @@ from pynq_bnn.power import hwmon
 from pynq_bnn.power.errors import NoPowerSource, PowerError
 from pynq_bnn.power.sampler import Sampler
 from pynq_bnn.power.trace import Trace
+from pynq_bnn.progress import shown
 
 if TYPE_CHECKING:
     from pynq_bnn.classifier import Classifier
@@ -228,18 +228,8 @@ def record(classifier: Classifier, images: Any, windows: int = WINDOWS,
     for _ in classifier.stream(repeated(images, classifier.batch, lambda done: done > 0)):
         pass  # the first batch warms up, and shows bad pictures before anybody waits
     with Recording(provenance=Provenance.of(classifier), **options) as recording:
-        for window in _shown(recording.windows(windows, seconds), windows, progress):
+        for window in shown(recording.windows(windows, seconds), progress, "windows of work",
+                            "window", windows):
             for _ in classifier.stream(repeated(images, classifier.batch, window.is_over)):
                 window.add(1)
     return recording
-
-
-def _shown(windows: Iterator[Window], count: int, progress: bool) -> Iterable[Window]:
-    """With a bar."""
-    try:
-        if progress:
-            from tqdm.auto import tqdm
-            return tqdm(windows, total=count, desc="windows of work", unit="window")
-    except ImportError:
-        pass
-    return windows

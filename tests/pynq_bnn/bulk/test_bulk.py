@@ -2,7 +2,13 @@
 
 import csv
 import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
 import tarfile
+import time
 import zipfile
 
 import numpy as np
@@ -167,22 +173,22 @@ def test_the_pictures_in_memory_are_few(classifier, folder, tmp_path, monkeypatc
     assert most <= 3 * classifier.batch + 4 + damaged
 
 
-def test_a_decoding_process_that_dies_is_an_error(classifier, folder, tmp_path, monkeypatch):
-    from concurrent.futures.process import BrokenProcessPool
-
-    class Dies:
-        def __init__(self, *_):
-            pass
-
-        def submit(self, *_):
-            raise BrokenProcessPool("killed")
-
-        def shutdown(self):
-            pass
-
-    monkeypatch.setattr(decoding_module, "ProcessPoolExecutor", Dies)
+def test_a_decoding_process_that_dies_is_an_error(classifier, folder, tmp_path):
+    """Killed for real, by a picture's path that a worker opens."""
+    output = tmp_path / "answers.csv"
     with pytest.raises(BnnError, match="died .*go on with resume"):
-        classify_all(classifier, [folder], tmp_path / "answers.csv", workers=2)
+        classify_all(classifier, _killing([folder] * 8), output, workers=1)
+    classify_all(classifier, [folder] * 8, output, resume=True, workers=1)
+    assert read(output) == 8 * expected(classifier, folder)
+
+
+def _killing(sources):
+    """The sources; after the first, the processes that decode are killed."""
+    for number, source in enumerate(sources):
+        if number == 5:
+            for child in multiprocessing.active_children():
+                os.kill(child.pid, signal.SIGKILL)
+        yield source
 
 
 def test_the_command(run, folder, tmp_path):
@@ -198,3 +204,31 @@ def test_the_command(run, folder, tmp_path):
     code, out, _ = run(*arguments, "--resume")
     assert code == 0
     assert json.loads(out)["before"] == 40
+
+
+@pytest.mark.parametrize("with_signal", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_run_that_is_interrupted_or_killed_goes_on(classifier, folder, tmp_path, with_signal,
+                                                     workers):
+    output, whole = tmp_path / "answers.jsonl", tmp_path / "whole.jsonl"
+    many = [folder] * 8
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pynq_bnn", "classify", *map(str, many), "--output", str(output),
+         "--device", "model", "--workers", str(workers), "--json"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 60
+    while (not output.exists() or not output.stat().st_size) and time.monotonic() < end:
+        time.sleep(0.01)
+    process.send_signal(with_signal)
+    assert process.wait(60) != 0
+    count = len(output.read_bytes().splitlines())
+    assert 0 < count < 320
+    classify_all(classifier, many, output, resume=True, workers=0)
+    classify_all(classifier, many, whole, workers=0)
+    assert output.read_bytes() == whole.read_bytes()
+
+
+def test_options_that_need_an_output_say_so(run, folder):
+    code, _, error = run("classify", folder / "a" / "00.png", "--resume")
+    assert code == 2
+    assert "--resume and --workers go with --output" in error
