@@ -58,7 +58,7 @@ class Summary:
 def classify_all(classifier: Classifier, sources: Iterable[Union[str, os.PathLike]],
                  output: Union[str, os.PathLike], resume: bool = False,
                  workers: Optional[int] = None, progress: bool = False) -> Summary:
-    """Classify files, folders and archives into a file, in memory that does not grow.
+    """Classify files, folders and archives into a file, a few batches of them in memory.
 
     Every picture has one line, in order; one that can't be read has its error there.  A run that
     was interrupted goes on with ``resume=True`` where its file ends.
