@@ -14,6 +14,9 @@ ROW = MAX_CHANNELS
 """Bits of a row of a feature-map buffer: 512, four units, the most channels of a pixel."""
 TAPS = 9
 QUARTERS = ROW // UNIT
+GROUP_UNITS = 16
+"""Units of a tap that a binary convolution's weights bring one after the other: those of 16 outputs
+of 128 channels, 8 of 256, 4 of 512 (docs/contract.md)."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Config:
         AXI HP ports: 1 or 2.
     """
 
-    reducers: int = 8
+    reducers: int = 16
     fp_outputs: int = 16
     fmap_rows: int = 2048
     batch: int = 8

@@ -81,9 +81,12 @@ class Layer:
         return np.packbits(bits.astype(np.uint8), axis=None, bitorder="little").view(np.uint32)
 
     def units(self):
+        """Thresholds, then groups of 2048 / P outputs: a tap of all of them, then the next."""
         entries = (self.t & 0xFFFF | self.flips << 16).astype(np.uint32)
         taps = np.zeros((*self.weights.shape[:2], stored_bits(self.shape["channels"])), np.uint8)
         taps[..., :self.shape["channels"]] = self.weights
+        group = 2048 // stored_bits(self.shape["channels"])
+        taps = taps.reshape(-1, group, *taps.shape[1:]).swapaxes(1, 2)
         return np.concatenate(
             [entries, np.packbits(taps, axis=None, bitorder="little").view(np.uint32)])
 
