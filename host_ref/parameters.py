@@ -76,7 +76,8 @@ class Parameters:
         ``"size"``: [height, width] of the network's picture; ``"crop"``: how a picture of another
         shape is cut, by name; ``"values"``: :data:`VALUES`.
     training, accuracy : dict
-        How it was trained; its measured accuracy, on what, with which command.  Any JSON.
+        How it was trained; its measured accuracy, on what, with which command.  Any JSON, but
+        ``accuracy["calibration"]["temperature"]``, where there, is a number above 0.
     known_answer : sequence of int, optional
         The last layer's sums for :func:`known_answer_picture`: see
         :func:`host_ref.integer.known_answer`.
@@ -103,6 +104,15 @@ class Parameters:
         for layer, own in zip(self.network.layers, self.layers):
             _check_layer(layer, own)
         _check_header(self)
+
+    @property
+    def temperature(self) -> Optional[float]:
+        """What scores are divided by to be logits of probabilities; None if nobody fitted one.
+
+        See :mod:`host_ref.calibration`, which leaves it in ``accuracy``.
+        """
+        found = self.accuracy.get("calibration")
+        return None if found is None else float(found["temperature"])
 
     @cached_property
     def checksum(self) -> str:
@@ -278,7 +288,17 @@ def _check_header(parameters: Parameters) -> None:
             and all(isinstance(total, int) and abs(total) <= last.max_sum for total in answer)):
         raise ParameterError(f"known_answer must be {network.classes} integers within "
                              f"±{last.max_sum}, not {answer}")
+    if "calibration" in parameters.accuracy:
+        _check_calibration(parameters.accuracy["calibration"])
     try:
         _json(_header(parameters))
     except (TypeError, ValueError) as error:
         raise ParameterError(f"the header must be plain JSON: {error}") from None
+
+
+def _check_calibration(found: Any) -> None:
+    temperature = found.get("temperature") if isinstance(found, dict) else None
+    number = isinstance(temperature, (int, float)) and not isinstance(temperature, bool)
+    if not (number and 1e-6 <= temperature <= 1e6):
+        raise ParameterError("accuracy's calibration must hold a temperature, a number from 1e-6 "
+                             f"to 1e6, not {shortened(repr(temperature), 100)}")

@@ -97,6 +97,7 @@ class Classifier:
             self.close()
             raise
         self._classes = tuple(self.parameters.classes)
+        self._temperature = self.parameters.temperature
         self._build = f"{self.accelerator.capabilities.build:08x}"
         self._facts = _Facts(self.device.name, self.device.clock_mhz, self._build,
                              self.parameters.checksum)
@@ -149,7 +150,7 @@ class Classifier:
         now = time.perf_counter()
         timing = _timing(self._facts, runs, len(parts[0]), len(sums), now - begun, prepare_s,
                          now - before)
-        return Results(self._classes, scores, sums, pictures, timing)
+        return Results(self._classes, scores, sums, pictures, timing, self._temperature)
 
     def _results(self, pictures: np.ndarray, run: Run, begun: float,
                  prepare_s: float) -> Iterator[Result]:
@@ -162,7 +163,7 @@ class Classifier:
         timing = partial(_timing, self._facts, [run], len(sums), len(sums), now - begun, prepare_s,
                          now - before)
         for answer in zip(scores, sums, pictures):
-            yield Result._owning(self._classes, *answer, timing)
+            yield Result._owning(self._classes, *answer, timing, self._temperature)
 
     def stream(self, pictures: Iterable[Any]) -> Iterator[Result]:
         """Classify any number of pictures, one answer after another, in constant memory.

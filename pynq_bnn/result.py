@@ -1,7 +1,8 @@
 """What a classification gives back: a :class:`Result` for a picture, :class:`Results` for several.
 
 A score is k · s + h of the last layer.  Larger is likelier, but it is not a probability, and scores
-of different networks don't compare.
+of different networks don't compare.  Where the parameter file holds a temperature, probabilities
+are the softmax of scores / temperature (:mod:`host_ref.calibration` says how it is fitted).
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple, Un
 import numpy as np
 from PIL import Image
 
+from host_ref.calibration import probabilities
 from host_ref.errors import printable
+from host_ref.parameters import ParameterError
 from pynq_bnn.figure import new_figure
 from pynq_bnn.timing import Timing
 
@@ -47,10 +50,8 @@ class Result:
         What the network saw: the picture after cropping and resizing.
     timing : Timing
         Of the whole call that classified this picture.
-
-    Notes
-    -----
-    There is no score of certainty here: see the module's docstring.
+    temperature : float, optional
+        Of the network's calibration; None: it has none.
     """
 
     classes: Tuple[str, ...]
@@ -58,6 +59,7 @@ class Result:
     sums: np.ndarray
     picture: np.ndarray
     timing: Timing
+    temperature: Optional[float] = None
 
     def __post_init__(self) -> None:
         for name, dtype in (("scores", np.float32), ("sums", np.int16), ("picture", np.uint8)):
@@ -70,11 +72,12 @@ class Result:
 
     @classmethod
     def _owning(cls, classes: Tuple[str, ...], scores: np.ndarray, sums: np.ndarray,
-                picture: np.ndarray, timing: Callable[[], Timing]) -> Result:
+                picture: np.ndarray, timing: Callable[[], Timing],
+                temperature: Optional[float] = None) -> Result:
         """A result that takes these read-only arrays as they are, and asks for its timing late."""
         result = object.__new__(cls)
         vars(result).update(classes=classes, scores=scores, sums=sums, picture=picture,
-                            _make_timing=timing)
+                            _make_timing=timing, temperature=temperature)
         return result
 
     def __getattr__(self, name: str) -> Any:
@@ -102,6 +105,22 @@ class Result:
         """The name of that class."""
         return self.classes[self.index]
 
+    @property
+    def probabilities(self) -> np.ndarray:
+        """Of every class, float64 (classes,); they add up to 1.
+
+        Raises
+        ------
+        ParameterError
+            If the network's file holds no temperature.
+        """
+        return _probabilities(self.scores[None], self.temperature)[0]
+
+    @property
+    def probability(self) -> float:
+        """That the label is right: the highest of `probabilities`."""
+        return float(self.probabilities[self.index])
+
     def top(self, k: int = 3) -> List[Tuple[str, float]]:
         """The `k` highest (label, score), highest first; of equals the first class first."""
         if k < 1:
@@ -113,12 +132,15 @@ class Result:
         """Everything but the picture, for JSON."""
         return {"label": self.label, "index": self.index, "classes": list(self.classes),
                 "scores": self.scores.tolist(), "sums": self.sums.tolist(),
+                "probability": None if self.temperature is None else self.probability,
                 "timing": self.timing.to_dict()}
 
     def __repr__(self) -> str:
         (label, score), *others = self.top(2)
         following = "".join(f"; next {printable(other)} {value:.2f}" for other, value in others)
-        return f"<Result {printable(label)} (score {score:.2f}{following}) on {self.timing.device}>"
+        sure = "" if self.temperature is None else f", probability {self.probability:.2f}"
+        return (f"<Result {printable(label)} (score {score:.2f}{sure}{following}) "
+                f"on {self.timing.device}>")
 
     def _repr_html_(self) -> str:
         """The picture beside its bars, for a notebook; needs nothing but Pillow."""
@@ -182,13 +204,15 @@ class Result:
             spine.set_visible(False)
         ax.set_title(_plain(f"{self.label}, on the {self.timing.device} device"), loc="left",
                      fontsize=12, fontweight="bold")
-        ax.set_xlabel(self._bars_note(), fontsize=8, color=MUTED)
+        ax.set_xlabel(_plain(self._bars_note()), fontsize=8, color=MUTED)
 
     def _bars_note(self) -> str:
         """What a chart's bars are, and how many it leaves out."""
         left_out = len(self.classes) - BARS_SHOWN
         more = f"; {left_out} lower ones not shown" if left_out > 0 else ""
-        return f"scores (not probabilities){more}"
+        what = ("scores (not probabilities)" if self.temperature is None else
+                f"scores; {self.label} is right with probability {self.probability:.2f}")
+        return f"{what}{more}"
 
 
 class Results(Sequence):
@@ -203,6 +227,8 @@ class Results(Sequence):
         What the network saw.
     timing : Timing
         Of the call that classified them all.
+    temperature : float, optional
+        Of the network's calibration; None: it has none.
 
     Notes
     -----
@@ -211,13 +237,14 @@ class Results(Sequence):
     """
 
     def __init__(self, classes: Tuple[str, ...], scores: np.ndarray, sums: np.ndarray,
-                 pictures: np.ndarray, timing: Timing) -> None:
+                 pictures: np.ndarray, timing: Timing,
+                 temperature: Optional[float] = None) -> None:
         if not len(scores) == len(sums) == len(pictures):
             raise ValueError(f"{len(pictures)} pictures, {len(scores)} scores and {len(sums)} "
                              "sums: one of each for every picture")
         for array in (scores, sums, pictures):
             array.setflags(write=False)
-        self.classes, self.timing = classes, timing
+        self.classes, self.timing, self.temperature = classes, timing, temperature
         self.scores, self.sums, self.pictures = scores, sums, pictures
 
     def __len__(self) -> int:
@@ -230,10 +257,10 @@ class Results(Sequence):
     def __getitem__(self, index: slice) -> Results: ...
 
     def __getitem__(self, index: Union[int, slice]) -> Union[Result, Results]:
-        parts = self.scores[index], self.sums[index], self.pictures[index], self.timing
+        parts = self.scores[index], self.sums[index], self.pictures[index]
         if isinstance(index, slice):
-            return Results(self.classes, *parts)
-        return Result(self.classes, *parts)
+            return Results(self.classes, *parts, self.timing, self.temperature)
+        return Result(self.classes, *parts, self.timing, self.temperature)
 
     @property
     def indices(self) -> np.ndarray:
@@ -244,6 +271,11 @@ class Results(Sequence):
     def labels(self) -> List[str]:
         """The label of every picture."""
         return [self.classes[index] for index in self.indices]
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """Of every picture and class, float64 (N, classes); as :attr:`Result.probabilities`."""
+        return _probabilities(self.scores, self.temperature)
 
     @property
     def images_per_s(self) -> Optional[float]:
@@ -273,6 +305,13 @@ class Results(Sequence):
         left_out = len(self) - THUMBNAILS_SHOWN
         more = _html_note(f"{left_out} more pictures not shown") if left_out > 0 else ""
         return f"<div>{cells}{more}</div>"
+
+
+def _probabilities(scores: np.ndarray, temperature: Optional[float]) -> np.ndarray:
+    if temperature is None:
+        raise ParameterError("this network's scores can't be read as probabilities: its file holds "
+                             "no temperature; python -m host_ref.calibration fits one")
+    return probabilities(scores, temperature)
 
 
 def _plain(text: str) -> str:

@@ -17,6 +17,7 @@ from typing import Tuple
 
 from host_ref import network as net
 from host_ref import parameters
+from host_ref.calibration import calibrated
 from host_ref.training import dataset
 from host_ref.training.curves import plot
 from host_ref.training.export import export
@@ -76,6 +77,9 @@ def main() -> None:
             word for word in sys.argv[1:] if word != arguments.data)
         result = export(trainer, arguments.output.stem, data, command,
                         progress=not arguments.quiet)
+        if len(trainer.data.held_images):
+            result = calibrated(result, trainer.data.held_images, trainer.data.held_labels,
+                                "held-out training pictures")
         parameters.save(arguments.output, result)
         logging.info("%s: %.2f %% of %d test pictures", arguments.output,
                      100 * result.accuracy["accuracy"], result.accuracy["count"])
