@@ -54,27 +54,35 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="the small configuration")
     parser.add_argument("--latency", type=int, default=LATENCY)
     parser.add_argument("--bytes-per-cycle", type=int, default=BYTES_PER_CYCLE)
-    parser.add_argument("--parameters", default="cifar10")
-    parser.add_argument("--figure", metavar="PNG", help="draw the tables")
+    parser.add_argument("--parameters", nargs="+", default=["cifar10"], metavar="NETWORK")
+    parser.add_argument("--figure", metavar="PNG", help="draw the tables of the first")
     parser.add_argument("--json", metavar="FILE", type=Path,
                         help="keep the tables: overlays/cycles.json, which the package ships")
     arguments = parser.parse_args()
     device = RtlDevice(arguments.small, arguments.latency, arguments.bytes_per_cycle)
-    with device, Classifier(arguments.parameters, device, TIMEOUT_S, False) as classifier:
-        print(f"{device.config}\nmemory: {arguments.latency} cycles of latency, at most "
-              f"{arguments.bytes_per_cycle} bytes a cycle")
-        network = classifier.parameters.network
-        rng = np.random.default_rng(0)
-        pictures = rng.integers(0, 256, (classifier.batch, network.height, network.width, 3))
-        profiles = [report(classifier, device, pictures[:count].astype(np.uint8))
-                    for count in sorted({1, classifier.batch})]
+    print(f"{device.config}\nmemory: {arguments.latency} cycles of latency, at most "
+          f"{arguments.bytes_per_cycle} bytes a cycle")
+    with device:
+        found = {name: measure(name, device) for name in arguments.parameters}
     if arguments.figure:
-        draw(profiles, arguments.figure)
+        draw(found[arguments.parameters[0]], arguments.figure)
     if arguments.json:
         arguments.json.write_text(json.dumps({
             "config": asdict(device.config), "latency_cycles": arguments.latency,
             "bytes_per_cycle": arguments.bytes_per_cycle,
-            "profiles": [profile.to_dict() for profile in profiles]}, indent=1) + "\n")
+            "networks": {name: [profile.to_dict() for profile in profiles]
+                         for name, profiles in found.items()}}, indent=1) + "\n")
+
+
+def measure(name: str, device: RtlDevice) -> List[Profile]:
+    """One picture and the largest batch of a network."""
+    print(f"\n{name}")
+    with Classifier(name, device, TIMEOUT_S, False) as classifier:
+        network = classifier.parameters.network
+        rng = np.random.default_rng(0)
+        pictures = rng.integers(0, 256, (classifier.batch, network.height, network.width, 3))
+        return [report(classifier, device, pictures[:count].astype(np.uint8))
+                for count in sorted({1, classifier.batch})]
 
 
 if __name__ == "__main__":

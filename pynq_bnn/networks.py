@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, Union
+from typing import Dict, List, Union
 
 from host_ref.errors import shortened
 from host_ref.parameters import ParameterError, Parameters
@@ -13,9 +13,48 @@ FOLDER = Path(__file__).parent / "weights"
 DEFAULT = "cifar10"
 
 
-def available() -> Dict[str, Path]:
-    """The networks that come with the package: name to parameter file."""
-    return {path.stem: path for path in sorted(FOLDER.glob("*.npz"))}
+class Available(Dict[str, Path]):
+    """Names and parameter files; printed, or shown in a notebook, it is a table of what each does.
+
+    Cycles are the gateware's, in simulation; pictures a second follow from them and the shipped
+    overlay's clock: predictions.
+    """
+
+    def rows(self) -> List[Dict[str, object]]:
+        """For each network its name, accuracy, cycles of one picture, and pictures a second.
+
+        The last two are of :func:`pynq_bnn.measure.simulated`, a batch of 8 for the rate; None for
+        a file that did not come with the package.
+        """
+        from pynq_bnn.measure.simulated import shipped_clock_mhz, simulated
+
+        rows: List[Dict[str, object]] = []
+        for name, path in self.items():
+            parameters = load_file(path)
+            cycles = {profile.batch: profile.cycles for profile in simulated(name)
+                      if profile.parameters == parameters.checksum}
+            most = max(cycles, default=0)
+            rows.append({
+                "name": name, "accuracy": parameters.accuracy.get("accuracy"),
+                "cycles": cycles.get(1),
+                "images_per_s": shipped_clock_mhz() * 1e6 * most / cycles[most] if cycles else None,
+            })
+        return rows
+
+    def __repr__(self) -> str:
+        lines = [("network", "accuracy", "cycles of a picture", "pictures a second, predicted")]
+        for row in self.rows():
+            lines.append((str(row["name"]), *(
+                "-" if row[key] is None else form.format(row[key]) for key, form in (
+                    ("accuracy", "{:.2%}"), ("cycles", "{:,}"), ("images_per_s", "{:,.0f}")))))
+        widths = [max(map(len, column)) for column in zip(*lines)]
+        return "\n".join("  ".join((line[0].ljust(widths[0]), *(
+            cell.rjust(width) for cell, width in zip(line[1:], widths[1:])))) for line in lines)
+
+
+def available() -> Available:
+    """The networks that come with the package: name to parameter file; print it for a table."""
+    return Available({path.stem: path for path in sorted(FOLDER.glob("*.npz"))})
 
 
 def load_parameters(source: Union[str, Path, Parameters] = DEFAULT) -> Parameters:

@@ -180,7 +180,7 @@ def _widened(bits: np.ndarray, width: int) -> np.ndarray:
 
 
 def _grouped(taps: np.ndarray) -> np.ndarray:
-    """Weights (outputs, taps, bits), a group's outputs tap after tap: (groups, taps, each, bits)."""
+    """Of weights (outputs, taps, bits) a group's outputs together: (groups, taps, each, bits)."""
     outputs, count, bits = taps.shape
     return taps.reshape(-1, GROUP_BITS // bits, count, bits).swapaxes(1, 2)
 

@@ -14,17 +14,30 @@ from pynq_bnn.driver.stage_log import StageCycles
 from pynq_bnn.profile import Profile
 
 CYCLES = Path(overlays.__file__).parent / "cycles.json"
+REPORT = Path(overlays.__file__).parent / "Pynq-Z1" / "report.json"
+"""Of the bitstream; every board's has the same clock."""
 
 
-def simulated() -> Tuple[Profile, ...]:
-    """The shipped network on the shipped gateware: one picture, and a full batch.
+def simulated(network: str = "cifar10") -> Tuple[Profile, ...]:
+    """A shipped network on the shipped gateware: one picture, and a full batch.
+
+    Parameters
+    ----------
+    network : str
+        A name of :func:`pynq_bnn.available`.
 
     Returns
     -------
     tuple of Profile
-        Of device "rtl", with the gateware's build and the parameters' checksum; no clock.
+        Of device "rtl", with the gateware's build and the parameters' checksum; no clock.  Empty
+        if the package has none of that name.
     """
     document = json.loads(CYCLES.read_text(encoding="utf-8"))
     return tuple(
         Profile(**{**profile, "stages": tuple(StageCycles(**stage) for stage in profile["stages"])})
-        for profile in document["profiles"])
+        for profile in document["networks"].get(network, ()))
+
+
+def shipped_clock_mhz() -> float:
+    """The clock that the shipped overlay sets."""
+    return float(json.loads(REPORT.read_text(encoding="utf-8"))["timing"]["clock_mhz"])

@@ -54,3 +54,23 @@ def test_saved_parameters_load_the_same(tmp_path, cifar_sized):
     save(tmp_path / "again.npz", cifar_sized)
     assert networks.load_parameters(tmp_path / "again.npz").checksum == load(
         tmp_path / "again.npz").checksum == cifar_sized.checksum
+
+
+def test_printed_it_is_a_table_of_what_each_does(weights, parameters):
+    save(weights / "another.npz", parameters)
+    header, another, cifar10 = repr(networks.available()).splitlines()
+    assert header.split("  ")[0].strip() == "network"
+    assert header.endswith("accuracy  cycles of a picture  pictures a second, predicted")
+    assert another.split() == ["another", "-", "-", "-"]
+    # of another file than the one that the cycles are of
+    assert cifar10.split()[0] == "cifar10"
+    assert cifar10.split()[2:] == ["-", "-"]
+
+
+def test_the_shipped_ones_have_accuracy_and_cycles():
+    rows = {row["name"]: row for row in networks.available().rows()}
+    assert set(rows) == {"cifar10", "cifar10-small"}
+    large, small = rows["cifar10"], rows["cifar10-small"]
+    assert large["accuracy"] > small["accuracy"] > 0.84
+    assert large["cycles"] > 4 * small["cycles"]
+    assert small["images_per_s"] > 4 * large["images_per_s"] > 4000

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from host_ref.parameters import ParameterError
 from pynq_bnn.result import THUMBNAILS_SHOWN, Result, Results
 from pynq_bnn.timing import Timing
 
@@ -184,3 +185,21 @@ def test_a_result_is_pickled_whole():
             again.scores[0] = 5
     with pytest.raises(AttributeError, match="no attribute 'score'"):
         late.score  # noqa: B018
+
+
+def test_probabilities_want_a_temperature():
+    calibrated = several((0.5, 2, -1, 2), (9, 0, 0, 0))
+    with pytest.raises(ParameterError, match="holds no temperature"):
+        calibrated.probabilities  # noqa: B018
+    with pytest.raises(ParameterError, match="holds no temperature"):
+        calibrated[0].probability  # noqa: B018
+    assert calibrated[0].to_dict()["probability"] is None
+    assert "probab" not in repr(calibrated[0])
+    calibrated.temperature = 2.0
+    powers = np.exp(np.array([0.5, 2, -1, 2]) / 2)
+    np.testing.assert_allclose(calibrated.probabilities[0], powers / powers.sum())
+    one = calibrated[:1][0]
+    assert one.probability == pytest.approx(powers[1] / powers.sum())
+    assert one.to_dict()["probability"] == one.probability
+    assert f"probability {one.probability:.2f}" in repr(one)
+    assert f"right with probability {one.probability:.2f}" in one._repr_html_()
