@@ -297,8 +297,8 @@ def _check_header(parameters: Parameters) -> None:
 
 
 def _check_calibration(found: Any) -> None:
-    temperature = found.get("temperature") if isinstance(found, dict) else None
+    temperature: Any = found.get("temperature") if isinstance(found, dict) else None
     number = isinstance(temperature, (int, float)) and not isinstance(temperature, bool)
-    if not (number and 1e-6 <= temperature <= 1e6):
+    if not (number and 1e-6 <= temperature <= 1e6):  # NaN compares false
         raise ParameterError("accuracy's calibration must hold a temperature, a number from 1e-6 "
                              f"to 1e6, not {shortened(repr(temperature), 100)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, List, Union
+from typing import Dict, List, Tuple, Union
 
 from host_ref.errors import shortened
 from host_ref.parameters import ParameterError, Parameters
@@ -42,7 +42,7 @@ class Available(Dict[str, Path]):
         return rows
 
     def __repr__(self) -> str:
-        lines = [("network", "accuracy", "cycles of a picture", "pictures a second, predicted")]
+        lines: List[Tuple[str, ...]] = [("network", "accuracy", "cycles of a picture", "pictures a second, predicted")]
         for row in self.rows():
             lines.append((str(row["name"]), *(
                 "-" if row[key] is None else form.format(row[key]) for key, form in (
