@@ -12,7 +12,7 @@ from overlays.gateware.pipeline import KEEP, OWN
 from overlays.gateware.raster import Raster, Step
 from overlays.gateware.reducer import Reducer
 from overlays.gateware.thresholds import Thresholds
-from overlays.gateware.weight_cells import SLOTS
+from overlays.gateware.weight_cells import Slot, next_slot
 from overlays.gateware.weights import Weights
 from overlays.gateware.window import Window
 from pynq_bnn.registers import CHANNEL_STEP
@@ -116,9 +116,9 @@ class BinConv(wiring.Component):
         ]
 
         # Lanes.
-        slot = Signal(range(SLOTS), reset_less=True)
+        slot = Signal(Slot, reset_less=True)
         with m.If(window.pass_end_early):
-            m.d.sync += slot.eq(slot + 1)
+            m.d.sync += slot.eq(next_slot(slot))
         with m.If(settling[-1]):
             m.d.sync += slot.eq(0)
         m.d.comb += [

@@ -26,7 +26,7 @@ class Config:
     Attributes
     ----------
     reducers : int
-        XNOR-popcount units of 9 x 128 lanes, 4, 8 or 16: how many outputs of 128 channels a cycle
+        XNOR-popcount units of 9 x 128 lanes, 8 or 16: how many outputs of 128 channels a cycle
         (half as many of 256, a quarter of 512).
     fp_outputs : int
         Outputs of the picture convolution in a cycle: 4, 8 or 16.
@@ -54,5 +54,5 @@ class Config:
 
 
 FULL = Config()
-SMALL = Config(reducers=4, fp_outputs=4, fmap_rows=512, batch=2, parameter_units=256)
+SMALL = Config(reducers=8, fp_outputs=4, fmap_rows=512, batch=2, parameter_units=256)
 """For quick tests: every mechanism, a fraction of the logic."""

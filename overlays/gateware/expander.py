@@ -6,14 +6,14 @@ from amaranth.lib.wiring import In, Out
 
 from overlays.gateware.config import TAPS, UNIT
 from overlays.gateware.pipeline import OWN
-from overlays.gateware.weight_cells import GROUP, GROUPS, SLOTS, CellAddress, Contents
+from overlays.gateware.weight_cells import GROUP, GROUPS, CellAddress, Contents, Slot
 
 WRITES = 1 << GROUP
 """Cycles that a unit keeps an expander busy."""
 SLICE = 32
 """Weights whose registers share copies of the controls, so that no net gets wide."""
 
-Load = data.StructLayout({"unit": UNIT, "tap": TAPS, "slot": range(SLOTS)})
+Load = data.StructLayout({"unit": UNIT, "tap": TAPS, "slot": Slot})
 """A unit and where it goes; `tap` has one bit set."""
 
 
@@ -44,7 +44,7 @@ class Expander(wiring.Component):
         m = Module()
         entry = self.entry
         unit = Signal(UNIT, reset_less=True)
-        tap, slot = Signal(TAPS, reset_less=True), Signal(range(SLOTS), reset_less=True)
+        tap, slot = Signal(TAPS, reset_less=True), Signal(Slot, reset_less=True)
         left = Signal(range(WRITES + 1))
         phases = []
         for part in range(UNIT // SLICE):

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from overlays.gateware.config import TAPS, UNIT
 from overlays.gateware.expander import Expander, Load
 from overlays.gateware.pipeline import OWN, register
-from overlays.gateware.weight_cells import GROUP, SLOTS, WeightCells
+from overlays.gateware.weight_cells import GROUP, GROUPS, NO_SLOT, Slot, WeightCells
 
 Columns = Dict[int, List[Value]]
 """Vectors of bits by the log2 of their weight; all bits of a column count alike."""
@@ -22,8 +22,8 @@ class Reducer(wiring.Component):
     -----
     load, entry, phase : the expander's: a unit of weights, and where it goes; a window that comes
         WRITE_LATENCY cycles after `load` can meet it
-    slot : of the window that comes SLOT_LEAD cycles later
-    outside : 9 bits, the taps of the next cycle's window that don't count
+    slot, outside : of the window that comes LEAD cycles later; `outside` are the taps, 9 bits, that
+        don't count
     window : 9 x 128 bits, tap after tap
     mismatches : 11 bits, 0 to 1152, LATENCY cycles after the window
 
@@ -34,45 +34,39 @@ class Reducer(wiring.Component):
     load: In(1)
     entry: In(Load)
     phase: In(GROUP)
-    slot: In(range(SLOTS))
+    slot: In(Slot)
     outside: In(TAPS)
     window: In(data.ArrayLayout(UNIT, TAPS))
     mismatches: Out(11)
 
-    SLOT_LEAD = 2
+    LEAD = 2
     WRITE_LATENCY = 11
     LATENCY = 6
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.expander = expander = Expander()
-        slot, outside = Signal(range(SLOTS), **OWN), Signal(TAPS, **OWN)
+        slot, outside = Signal(Slot, **OWN), Signal(TAPS, **OWN)
         m.d.sync += [slot.eq(self.slot), outside.eq(self.outside)]
         m.d.comb += [expander.load.eq(self.load), expander.entry.eq(self.entry),
                      expander.phase.eq(self.phase)]
         columns: Columns = {}
+        assert (1 << len(slot)) - 1 == NO_SLOT
         for tap in range(TAPS):
             m.submodules[f"cells_{tap}"] = cells = WeightCells()
             m.d.comb += [
                 cells.write.eq(expander.write[tap]), cells.address.eq(expander.address),
-                cells.contents.eq(expander.contents), cells.slot.eq(slot),
+                cells.contents.eq(expander.contents),
+                cells.slot.eq(slot | outside[tap].replicate(len(slot))),
                 cells.window.eq(self.window[tap]),
             ]
-            groups = range(len(cells.differ.as_value()) // 2)
-            differ = {weight: [Cat(cells.differ[g][weight] for g in groups)]
-                      for weight in range(2)}
-            for weight, bits in _compress(m, differ).items():
-                counted = Cat(bits)
-                kept = Signal(len(counted), name=f"tap_{tap}_{weight}", reset_less=True)
-                m.d.sync += kept.eq(counted)
-                with m.If(outside[tap]):  # the flip-flops' own reset: no LUT
-                    m.d.sync += kept.eq(0)
-                columns.setdefault(weight, []).append(kept)
-        # From here on the taps count together.
-        latency = 1
+            for weight in range(2):
+                columns.setdefault(weight, []).append(Cat(
+                    cells.differ[g][weight] for g in range(GROUPS)))
+        latency = 0
         while _height(columns) > 4:
             columns = _compress(m, columns)
-            if _height(columns) > 4:
+            if latency and _height(columns) > 4:  # the cells are the first one's other LUT
                 columns = _compress(m, columns)
             columns = {weight: [register(m, Cat(bits))] for weight, bits in columns.items()}
             latency += 1

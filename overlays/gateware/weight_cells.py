@@ -2,7 +2,7 @@
 
 from typing import Optional
 
-from amaranth import Cat, ClockSignal, Const, Instance, Module, Signal
+from amaranth import Cat, ClockSignal, Const, Instance, Module, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -10,18 +10,28 @@ from amaranth.lib.wiring import In, Out
 from overlays.gateware.config import UNIT
 from overlays.gateware.pipeline import KEEP, OWN
 
-SLOTS = 4
+SLOTS = 3
 """Passes whose weights the cells hold."""
+NO_SLOT = 3
+"""Where nothing is ever written: all cells say 0 there, whatever the window."""
 GROUP = 3
 """Lanes of a cell."""
 GROUPS = -(-UNIT // GROUP)
 Contents = data.ArrayLayout(2, GROUPS)
 """For each group of lanes how many of them differ, 0 to 3; lanes past the last one never do."""
-CellAddress = data.StructLayout({"x": GROUP, "slot": range(SLOTS)})
+Slot = range(NO_SLOT + 1)
+CellAddress = data.StructLayout({"x": GROUP, "slot": Slot})
+
+
+def next_slot(slot: Value) -> Value:
+    """The one that is filled and read after it, modulo SLOTS."""
+    return Cat(~slot.any(), slot[0])
 
 
 class WeightCells(wiring.Component):
     """One tap of one reducer: SLOTS times 128 weights, and in which lanes a window differs.
+
+    A tap that doesn't count is read from NO_SLOT: no register has to be cleared for it.
 
     A cell has 32 entries of two bits.  At address {slot, x} lies how many of its three weights
     differ from the bits x, so that what it reads at the window's bits is the sum of three XORs.
@@ -39,14 +49,14 @@ class WeightCells(wiring.Component):
     write: In(1)
     address: In(CellAddress)
     contents: In(Contents)
-    slot: In(range(SLOTS))
+    slot: In(Slot)
     window: In(UNIT)
     differ: Out(Contents)
 
     def elaborate(self, platform: Optional[object]) -> Module:
         m = Module()
         write = Signal(**KEEP)
-        address, slot = Signal(CellAddress, **OWN), Signal(range(SLOTS), **OWN)
+        address, slot = Signal(CellAddress, **OWN), Signal(Slot, **OWN)
         m.d.sync += [write.eq(self.write), address.eq(self.address), slot.eq(self.slot)]
         lanes = Cat(self.window, Const(0, GROUP * GROUPS - UNIT))
         reads = [Cat(lanes[GROUP * g:GROUP * (g + 1)], slot) for g in range(GROUPS)]

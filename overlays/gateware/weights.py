@@ -1,6 +1,6 @@
 """The weights of the coming passes: which units go where, and which slots hold a pass."""
 
-from amaranth import Cat, Module, Signal
+from amaranth import Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -9,7 +9,7 @@ from overlays.gateware.config import GROUP_UNITS, TAPS
 from overlays.gateware.expander import WRITES, Load
 from overlays.gateware.interfaces import Units
 from overlays.gateware.pipeline import OWN
-from overlays.gateware.weight_cells import GROUP, SLOTS
+from overlays.gateware.weight_cells import GROUP, SLOTS, Slot, next_slot
 
 SHARED = 4
 """Reducers that share a copy of the unit: they lie all over the chip."""
@@ -20,8 +20,12 @@ class Weights(wiring.Component):
 
     Units come in groups of GROUP_UNITS x 9, tap after tap: the same tap for all outputs of the
     group, quarter after quarter.  A group is as many passes as the reducers make of it.  One unit
-    a cycle is taken as long as the slots of a group are free; with fewer than WRITES reducers
-    only as often as a reducer takes one.
+    a cycle is taken as long as the slots of a group are free.
+
+    Parameters
+    ----------
+    reducers : int
+        WRITES or GROUP_UNITS: none gets a unit before it is done with the one before.
 
     Ports
     -----
@@ -43,6 +47,8 @@ class Weights(wiring.Component):
     RELEASE_LATENCY = 4
 
     def __init__(self, reducers: int) -> None:
+        if reducers not in (WRITES, GROUP_UNITS):
+            raise ValueError(f"{reducers} reducers: {WRITES} or {GROUP_UNITS} are possible")
         self.reducers = reducers
         super().__init__({
             "start": In(1),
@@ -62,24 +68,21 @@ class Weights(wiring.Component):
         bits = exact_log2(passes)
         place = Signal(range(GROUP_UNITS), reset_less=True)  # among the units of a tap
         tap = Signal(TAPS, reset_less=True)                  # a bit of it is set
-        group = Signal(range(SLOTS), reset_less=True)
-        taking, accept, complete, pause = Signal(), Signal(), Signal(), Signal()
+        slot = first_slot = Signal(Slot, reset_less=True)    # of the group's first pass
+        taking, accept, complete = Signal(), Signal(), Signal()
         m.d.comb += [
-            self.units.ready.eq(taking & ~pause),
+            self.units.ready.eq(taking),
             accept.eq(self.units.valid & self.units.ready),
             complete.eq(accept & place.all() & tap[-1]),
         ]
-        apart = WRITES // self.reducers  # cycles from a unit to the next
-        if apart > 1:
-            since = Signal(apart - 1)
-            m.d.sync += since.eq(Cat(accept, since))
-            m.d.comb += pause.eq(since.any())
         with m.If(accept):
             m.d.sync += place.eq(place + 1)
             with m.If(place.all()):
                 m.d.sync += tap.eq(tap.rotate_left(1))
         with m.If(complete):
-            m.d.sync += group.eq(group + 1)
+            for _ in range(passes):
+                slot = next_slot(slot)
+            m.d.sync += first_slot.eq(slot)
 
         # Slots are taken before the first unit of a group comes.  `more` lags behind the counts,
         # but is asked only when a group is complete.
@@ -103,14 +106,15 @@ class Weights(wiring.Component):
         ]
         with m.If(self.start):
             m.d.sync += [
-                remaining.eq(self.passes >> bits), free.eq(SLOTS), waiting.eq(0), group.eq(0),
+                remaining.eq(self.passes >> bits), free.eq(SLOTS), waiting.eq(0), first_slot.eq(0),
                 place.eq(0), tap.eq(1),
             ]
 
-        self._send(m, accept, Cat(place, group), tap)
+        of_place = first_slot if passes == 1 else Mux(place[-1], next_slot(first_slot), first_slot)
+        self._send(m, accept, place, tap, of_place)
         return m
 
-    def _send(self, m: Module, accept: Signal, place: Cat, tap: Signal) -> None:
+    def _send(self, m: Module, accept: Signal, place: Signal, tap: Signal, slot: Value) -> None:
         """A register, and another one near the reducers."""
         reducer_bits = exact_log2(self.reducers)
         m.d.sync += [self.phase.eq(self.phase + 1),
@@ -118,7 +122,7 @@ class Weights(wiring.Component):
         first = Signal(Load, reset_less=True)
         m.d.sync += [
             first.unit.eq(self.units.payload), first.tap.eq(tap),
-            first.slot.eq(place[reducer_bits:][:exact_log2(SLOTS)]),
+            first.slot.eq(slot),
         ]
         for begin in range(0, self.reducers, SHARED):
             copy = Signal(Load, name=f"entry_{begin}", **OWN)

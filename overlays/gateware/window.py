@@ -29,7 +29,7 @@ class Window(wiring.Component):
     row : what the fmap port gives, FMAP_READ_LATENCY cycles after the step
     window : 9 x 512 bits; LATENCY cycles after its step, a pixel is the centre
     valid, centre : what the step said, with the window
-    outside : the taps of the next cycle's window that don't count
+    outside : the taps that don't count, OUTSIDE_LEAD cycles before the window
     pass_end_early : the last centre of a pass comes PASS_END_LEAD cycles later
 
     The pixel above, left, ... of the centre is what the raster had read before and after; columns
@@ -48,6 +48,7 @@ class Window(wiring.Component):
 
     LATENCY = FMAP_READ_LATENCY + 3
     PASS_END_LEAD = 2
+    OUTSIDE_LEAD = 2
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -62,7 +63,7 @@ class Window(wiring.Component):
             steps.append(later)
             valid.append(later_valid)
         early = -1 - self.PASS_END_LEAD
-        m.d.sync += self.outside.eq(~steps[-3].taps)
+        m.d.sync += self.outside.eq(~steps[-2 - self.OUTSIDE_LEAD].taps)
         m.d.comb += [
             self.valid.eq(steps[-1].taps),
             self.centre.eq(steps[-1].centre), self.centre.valid.eq(valid[-1]),

@@ -35,14 +35,13 @@ def simulate(weights, windows):
                 for _ in range(WRITES - 1):
                     await tick()
         # the last load came WRITES cycles ago; the first window comes as soon as it may
-        for _ in range(Reducer.WRITE_LATENCY - WRITES - Reducer.SLOT_LEAD):
+        for _ in range(Reducer.WRITE_LATENCY - WRITES - Reducer.LEAD):
             await tick()
-        lead = Reducer.SLOT_LEAD
+        lead = Reducer.LEAD
         for n in range(len(windows) + lead + Reducer.LATENCY):
             if n < len(windows):
                 ctx.set(dut.slot, windows[n][0])
-            if 0 <= n - lead + 1 < len(windows):
-                ctx.set(dut.outside, ~windows[n - lead + 1][2] & ALL)
+                ctx.set(dut.outside, ~windows[n][2] & ALL)
             if 0 <= n - lead < len(windows):
                 ctx.set(dut.window, windows[n - lead][1])
             if n >= lead + Reducer.LATENCY:

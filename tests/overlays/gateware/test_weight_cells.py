@@ -1,10 +1,11 @@
 import itertools
 import random
 
+from amaranth import Module, Signal
 from amaranth.sim import Simulator
 
 from overlays.gateware.config import UNIT
-from overlays.gateware.weight_cells import GROUP, GROUPS, SLOTS, WeightCells
+from overlays.gateware.weight_cells import GROUP, GROUPS, NO_SLOT, SLOTS, WeightCells, next_slot
 
 
 def weights_of(unit, group):
@@ -40,7 +41,7 @@ async def write(ctx, dut, slot, unit):
 
 
 def test_every_weight_and_window_in_every_slot():
-    """All 8 x 8 x 4 cases of a cell, the others holding other weights meanwhile."""
+    """All 8 x 8 cases of a cell in every slot, the others holding other weights meanwhile."""
     units = [sum((x + slot) % 8 << GROUP * g for g, x in zip(range(GROUPS), itertools.cycle(
         range(8)))) & (1 << UNIT) - 1 for slot in range(SLOTS)]
 
@@ -57,6 +58,11 @@ def test_every_weight_and_window_in_every_slot():
                 assert differ == contents_for(unit, x)
                 seen |= {(slot, x, weights_of(unit, g)) for g in range(GROUPS - 1)}
         assert len(seen) == 8 * 8 * SLOTS
+        ctx.set(dut.slot, NO_SLOT)
+        await ctx.tick()
+        for x in range(8):
+            ctx.set(dut.window, sum(x << GROUP * g for g in range(GROUPS)) & (1 << UNIT) - 1)
+            assert ctx.get(dut.differ.as_value()) == 0
 
     simulate(bench)
 
@@ -81,3 +87,17 @@ def test_random_units():
                         unit ^ window).count("1")
 
     simulate(bench)
+
+
+def test_slots_follow_each_other():
+    slot, seen = Signal(2), []
+
+    async def process(ctx):
+        for value in (0, 1, 2):
+            ctx.set(slot, value)
+            seen.append(ctx.get(next_slot(slot)))
+
+    sim = Simulator(Module())
+    sim.add_testbench(process)
+    sim.run()
+    assert seen == [1, 2, 0]
