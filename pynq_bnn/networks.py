@@ -54,7 +54,7 @@ class Available(Dict[str, Path]):
 
 def available() -> Available:
     """The networks that come with the package: name to parameter file; print it for a table."""
-    return Available({path.stem: path for path in sorted(FOLDER.glob("*.npz"), key=lambda each: each.stem)})
+    return Available(sorted((path.stem, path) for path in FOLDER.glob("*.npz")))
 
 
 def load_parameters(source: Union[str, Path, Parameters] = DEFAULT) -> Parameters:
