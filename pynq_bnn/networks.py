@@ -42,7 +42,8 @@ class Available(Dict[str, Path]):
         return rows
 
     def __repr__(self) -> str:
-        lines: List[Tuple[str, ...]] = [("network", "accuracy", "cycles of a picture", "pictures a second, predicted")]
+        lines: List[Tuple[str, ...]] = [
+            ("network", "accuracy", "cycles of a picture", "pictures a second, predicted")]
         for row in self.rows():
             lines.append((str(row["name"]), *(
                 "-" if row[key] is None else form.format(row[key]) for key, form in (
