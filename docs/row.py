@@ -11,9 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-ROW, UNIT, REDUCERS = 512, 128, 16  # overlays/gateware/config.py, the full configuration
-SHOWN = 8
-"""Reducers that are drawn; the others go on in the same way."""
+ROW, UNIT, REDUCERS = 512, 128, 8  # overlays/gateware/config.py, the full configuration
 QUARTERS = ROW // UNIT
 PARTS = ("#2f6db3", "#cf7527", "#36916c", "#93539f")
 """Colours of a pixel's channels 0 to 127, 128 to 255, 256 to 383, 384 to 511."""
@@ -104,7 +102,7 @@ class Panel:
 
     def reducers(self) -> None:
         y, low = HEIGHTS["reducers"], HEIGHTS["outputs"]
-        for reducer in range(SHOWN):
+        for reducer in range(REDUCERS):
             quarter = reducer % QUARTERS
             colour = PARTS[quarter % self.taken]
             start = WIDTH / 2 + (quarter - 1.5) * 1.3
@@ -115,15 +113,15 @@ class Panel:
             self.text(reducer + 0.5, y + 0.45, str(reducer), size=10.5, color="white",
                       weight="bold")
             self.arrow(reducer + 0.5, y - 0.06, reducer + 0.5, low + 0.86, MUTED, 0.9)
-        for output in range(SHOWN // self.taken):
+        for output in range(REDUCERS // self.taken):
             self.axes.add_patch(FancyBboxPatch(
                 (self.x + output * self.taken + 0.1, low), self.taken - 0.2, 0.8,
                 facecolor="#eef2f5", edgecolor=MUTED, linewidth=1,
                 boxstyle="round,pad=0,rounding_size=0.14"))
             name = str(output) if self.taken == 1 else f"output {output}"
             self.text((output + 0.5) * self.taken, low + 0.4, name, size=9.5)
-        self.text(WIDTH / 2, low - 0.55, f"and so on: {REDUCERS} reducers · 128 / "
-                  f"{self.stored} = {REDUCERS // self.taken} outputs a cycle", size=10, color=MUTED)
+        self.text(WIDTH / 2, low - 0.55, f"{REDUCERS} · 128 / {self.stored} = "
+                  f"{REDUCERS // self.taken} outputs a cycle", size=10, color=MUTED)
 
     def box(self, x: float, y: float, width: float, height: float, colour: object) -> None:
         self.axes.fill([self.x + x, self.x + x + width, self.x + x + width, self.x + x],
