@@ -28,14 +28,14 @@ class BinConv(wiring.Component):
     -----
     stage : start, shape, done, busy, waiting
     fmap : the buffer that is read
-    units : the layer's parameters: thresholds, then weights in groups of 2048 / P outputs, tap
+    units : the layer's parameters: thresholds, then weights in groups of 1024 / P outputs, tap
         after tap, output after output, each padded with zeros to P bits
     write : n bits for each output pixel and pass
 
-    With its parameters there in time (144 units a group), a layer takes, from the first
+    With its parameters there in time (reducers x 9 units a pass), a layer takes, from the first
     window on, images * passes times height * width cycles; PAD_ONE: (height + 1) * (width + 1).
     Before that come START_LATENCY and the longer of a row and LOAD_LATENCY with the thresholds and
-    one group of weights, after the last window FINISH_LATENCY.
+    one pass of weights, after the last window FINISH_LATENCY.
     """
 
     SETTLING = 5
@@ -44,7 +44,7 @@ class BinConv(wiring.Component):
     """From `start` to the window of the raster's first step."""
     LOAD_LATENCY = (Thresholds.START_CYCLES + Weights.START_CYCLES + Weights.LOADED_LATENCY
                     + Raster.READY_LATENCY)
-    """Cycles without a unit before a group of weights is used."""
+    """Cycles without a unit before a pass of weights is used."""
     FINISH_LATENCY = Reducer.LATENCY + 6 + MERGE_CYCLES
     """From the last window to `done`."""
 

@@ -14,9 +14,9 @@ ROW = MAX_CHANNELS
 """Bits of a row of a feature-map buffer: 512, four units, the most channels of a pixel."""
 TAPS = 9
 QUARTERS = ROW // UNIT
-GROUP_UNITS = 16
-"""Units of a tap that a binary convolution's weights bring one after the other: those of 16 outputs
-of 128 channels, 8 of 256, 4 of 512 (docs/contract.md)."""
+GROUP_UNITS = 8
+"""Units of a tap that a binary convolution's weights bring one after the other: those of 8 outputs
+of 128 channels, 4 of 256, 2 of 512 (docs/contract.md)."""
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,11 @@
 """The weights of the coming passes: which units go where, and which slots hold a pass."""
 
-from amaranth import Module, Mux, Signal, Value
+from amaranth import Cat, Module, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import exact_log2
 
 from overlays.gateware.config import GROUP_UNITS, TAPS
-from overlays.gateware.expander import WRITES, Load
+from overlays.gateware.expander import Load
 from overlays.gateware.interfaces import Units
 from overlays.gateware.pipeline import OWN
 from overlays.gateware.weight_cells import GROUP, SLOTS, Slot, next_slot
@@ -19,13 +18,14 @@ class Weights(wiring.Component):
     """Takes a layer's weight units off the stream and sends each to its reducer.
 
     Units come in groups of GROUP_UNITS x 9, tap after tap: the same tap for all outputs of the
-    group, quarter after quarter.  A group is as many passes as the reducers make of it.  One unit
-    a cycle is taken as long as the slots of a group are free.
+    group, quarter after quarter.  So a reducer gets a unit in no more than one cycle of
+    GROUP_UNITS, which is what its expander takes.  A pass is `reducers` / GROUP_UNITS groups.  One
+    unit a cycle is taken as long as a slot is free.
 
     Parameters
     ----------
     reducers : int
-        WRITES or GROUP_UNITS: none gets a unit before it is done with the one before.
+        GROUP_UNITS or twice as many.
 
     Ports
     -----
@@ -33,12 +33,12 @@ class Weights(wiring.Component):
         START_CYCLES later
     passes : of the layer
     units : the parameter stream
-    loaded : a pass that has not been taken lies in the slots; LOADED_LATENCY after its group's
-        last unit was taken, and after `take`
+    loaded : a pass that has not been taken lies in the slots; LOADED_LATENCY after its last unit
+        was taken, and after `take`
     take : pulse, the pass that comes next is being used; only while `loaded`, and more than
         LOADED_LATENCY cycles after the one before
-    release : pulse, the oldest pass taken is not needed any more; if there was no room for a
-        group and now is, a unit can be taken RELEASE_LATENCY later
+    release : pulse, the oldest pass taken is not needed any more; if the slots were full, a unit
+        can be taken RELEASE_LATENCY later
     load, entries, phase : for each reducer; `load` a cycle after a unit was taken
     """
 
@@ -47,8 +47,8 @@ class Weights(wiring.Component):
     RELEASE_LATENCY = 4
 
     def __init__(self, reducers: int) -> None:
-        if reducers not in (WRITES, GROUP_UNITS):
-            raise ValueError(f"{reducers} reducers: {WRITES} or {GROUP_UNITS} are possible")
+        if reducers not in (GROUP_UNITS, 2 * GROUP_UNITS):
+            raise ValueError(f"{reducers} reducers: {GROUP_UNITS} or {2 * GROUP_UNITS} can be had")
         self.reducers = reducers
         super().__init__({
             "start": In(1),
@@ -64,34 +64,33 @@ class Weights(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        passes = GROUP_UNITS // self.reducers  # of a group
-        bits = exact_log2(passes)
         place = Signal(range(GROUP_UNITS), reset_less=True)  # among the units of a tap
         tap = Signal(TAPS, reset_less=True)                  # a bit of it is set
-        slot = first_slot = Signal(Slot, reset_less=True)    # of the group's first pass
+        group = Signal(self.reducers // GROUP_UNITS - 1, reset_less=True)  # of the pass
+        slot = Signal(Slot, reset_less=True)
         taking, accept, complete = Signal(), Signal(), Signal()
         m.d.comb += [
             self.units.ready.eq(taking),
             accept.eq(self.units.valid & self.units.ready),
-            complete.eq(accept & place.all() & tap[-1]),
+            complete.eq(accept & place.all() & tap[-1] & (group.all() if len(group) else 1)),
         ]
         with m.If(accept):
             m.d.sync += place.eq(place + 1)
             with m.If(place.all()):
                 m.d.sync += tap.eq(tap.rotate_left(1))
+                with m.If(tap[-1]):
+                    m.d.sync += group.eq(group + 1)
         with m.If(complete):
-            for _ in range(passes):
-                slot = next_slot(slot)
-            m.d.sync += first_slot.eq(slot)
+            m.d.sync += slot.eq(next_slot(slot))
 
-        # Slots are taken before the first unit of a group comes.  `more` lags behind the counts,
-        # but is asked only when a group is complete.
-        remaining = Signal(10)             # groups that have no slots yet
+        # A slot is taken before the first unit of a pass comes.  `more` lags behind the counts, but
+        # is asked only when a pass is complete.
+        remaining = Signal(10)              # passes that have no slot yet
         free = Signal(range(SLOTS + 1))
         waiting = Signal(range(SLOTS + 1))  # passes loaded and not yet taken
         more, opening, completed, released = Signal(), Signal(), Signal(), Signal()
         m.d.sync += [
-            more.eq((remaining != 0) & (free >> bits != 0)),
+            more.eq((remaining != 0) & (free != 0)),
             opening.eq(more & (complete | ~taking)),
             completed.eq(complete), released.eq(self.release),
             self.loaded.eq(waiting != 0),
@@ -101,24 +100,21 @@ class Weights(wiring.Component):
         with m.If(opening):
             m.d.sync += remaining.eq(remaining - 1)
         m.d.sync += [
-            free.eq(free + released - (opening << bits)),
-            waiting.eq(waiting + (completed << bits) - self.take),
+            free.eq(free + released - opening),
+            waiting.eq(waiting + completed - self.take),
         ]
         with m.If(self.start):
             m.d.sync += [
-                remaining.eq(self.passes >> bits), free.eq(SLOTS), waiting.eq(0), first_slot.eq(0),
-                place.eq(0), tap.eq(1),
+                remaining.eq(self.passes), free.eq(SLOTS), waiting.eq(0), slot.eq(0),
+                place.eq(0), tap.eq(1), group.eq(0),
             ]
 
-        of_place = first_slot if passes == 1 else Mux(place[-1], next_slot(first_slot), first_slot)
-        self._send(m, accept, place, tap, of_place)
+        self._send(m, accept, Cat(place, group), tap, slot)
         return m
 
-    def _send(self, m: Module, accept: Signal, place: Signal, tap: Signal, slot: Value) -> None:
+    def _send(self, m: Module, accept: Signal, reducer: Value, tap: Signal, slot: Signal) -> None:
         """A register, and another one near the reducers."""
-        reducer_bits = exact_log2(self.reducers)
-        m.d.sync += [self.phase.eq(self.phase + 1),
-                     self.load.eq(accept << place[:reducer_bits])]
+        m.d.sync += [self.phase.eq(self.phase + 1), self.load.eq(accept << reducer)]
         first = Signal(Load, reset_less=True)
         m.d.sync += [
             first.unit.eq(self.units.payload), first.tap.eq(tap),

@@ -11,7 +11,7 @@ import pytest
 from amaranth.back import verilog
 
 from overlays.gateware.bin_conv import BinConv
-from overlays.gateware.config import GROUP_UNITS, ROW, TAPS, UNIT
+from overlays.gateware.config import ROW, TAPS, UNIT
 from overlays.gateware.interfaces import FMAP_READ_LATENCY, MERGE_CYCLES, StageShape
 from pynq_bnn.registers import PAD_NONE, PAD_ONE, PAD_ZERO
 
@@ -81,11 +81,11 @@ class Layer:
         return np.packbits(bits.astype(np.uint8), axis=None, bitorder="little").view(np.uint32)
 
     def units(self):
-        """Thresholds, then groups of 2048 / P outputs: a tap of all of them, then the next."""
+        """Thresholds, then groups of 1024 / P outputs: a tap of all of them, then the next."""
         entries = (self.t & 0xFFFF | self.flips << 16).astype(np.uint32)
         taps = np.zeros((*self.weights.shape[:2], stored_bits(self.shape["channels"])), np.uint8)
         taps[..., :self.shape["channels"]] = self.weights
-        group = 2048 // stored_bits(self.shape["channels"])
+        group = 1024 // stored_bits(self.shape["channels"])
         taps = taps.reshape(-1, group, *taps.shape[1:]).swapaxes(1, 2)
         return np.concatenate(
             [entries, np.packbits(taps, axis=None, bitorder="little").view(np.uint32)])
@@ -122,7 +122,7 @@ class Layer:
         outputs_each = min(self.shape["outputs"] // self.passes, 4)
         thresholds = (self.shape["outputs"] - 4) // outputs_each  # the last unit is not waited for
         return BinConv.START_LATENCY + max(
-            row, BinConv.LOAD_LATENCY + thresholds + GROUP_UNITS * TAPS)
+            row, BinConv.LOAD_LATENCY + thresholds + REDUCERS * TAPS)
 
     def simulate(self, stage, limit, stall=0):
         """The counts, and the writes: cycle, address, size, bits of each."""
@@ -215,13 +215,11 @@ def test_cycles_with_other_paddings(stage, padding):
 
 
 def test_waiting_is_for_parameters(stage):
-    """A map of one pixel waits for 144 units a group and the slots of the one before; and as much
-    longer as units stall.
-    """
+    """A map of one pixel waits for 72 units a pass, and as much longer as units stall."""
     layer = Layer(1, 1, 1, 512, 64)
     parameters = 64 + layer.passes * REDUCERS * TAPS
     quick, slow = layer.run(stage), layer.run(stage, stall=200)
-    assert quick.cycles - parameters < 20 * layer.passes * REDUCERS // GROUP_UNITS
+    assert quick.cycles - parameters < 60
     assert 0.9 * parameters < quick.waiting < quick.cycles
     assert slow.waiting - quick.waiting == slow.cycles - quick.cycles > 2 * parameters
 
@@ -229,7 +227,7 @@ def test_waiting_is_for_parameters(stage):
 def test_full_banks_hold_the_stream(stage):
     """Weights are loaded into free slots alone, so none in use are overwritten."""
     layer = Layer(1, 16, 16, 512, 64)
-    assert layer.run(stage).waiting < 1.2 * GROUP_UNITS * TAPS, "it waits for the first group alone"
+    assert layer.run(stage).waiting < 64 + 1.4 * REDUCERS * TAPS, "for the first pass"
 
 
 @pytest.mark.parametrize("cycles", (3, 60, 300, 320))

@@ -40,16 +40,17 @@ async def give(ctx, dut, unit):
     return taken
 
 
-def units_of_group(rng, reducers, first_slot):
+def units_of_pass(rng, reducers, number):
     """Units in the order of the stream, each with reducer, tap and slot."""
-    return [(rng.getrandbits(UNIT), place % reducers, tap, (first_slot + place // reducers) % SLOTS)
-            for tap in range(TAPS) for place in range(GROUP_UNITS)]
+    return [(rng.getrandbits(UNIT), group + place, tap, number % SLOTS)
+            for group in range(0, reducers, GROUP_UNITS) for tap in range(TAPS)
+            for place in range(GROUP_UNITS)]
 
 
 @pytest.mark.parametrize("reducers", COUNTS)
 def test_units_go_to_their_reducers_in_time(reducers):
     """Each in the second cycle after it was taken, none sooner than its reducer can take it."""
-    rng, passes = random.Random(reducers), GROUP_UNITS // reducers
+    rng = random.Random(reducers)
     seen = []
 
     async def watch(ctx, dut):
@@ -63,19 +64,19 @@ def test_units_go_to_their_reducers_in_time(reducers):
                 seen.append((cycle, entry.unit, reducer, entry.tap, entry.slot))
 
     async def bench(ctx, dut):
-        groups = 2 * SLOTS
-        await start(ctx, dut, groups * passes)
+        passes = 2 * SLOTS
+        await start(ctx, dut, passes)
         units = []
-        for n in range(groups):
-            units += units_of_group(rng, reducers, n * passes)
-            for unit, *_ in units[-GROUP_UNITS * TAPS:]:
+        for number in range(passes):
+            of_pass = units_of_pass(rng, reducers, number)
+            for unit, *_ in of_pass:
                 assert await give(ctx, dut, unit)
-            for _ in range(passes):
-                await ctx.tick().repeat(Weights.LOADED_LATENCY + 1)
-                for pulse in (dut.take, dut.release):
-                    ctx.set(pulse, 1)
-                    await ctx.tick()
-                    ctx.set(pulse, 0)
+            units += of_pass
+            await ctx.tick().repeat(Weights.LOADED_LATENCY)
+            for pulse in (dut.take, dut.release):
+                ctx.set(pulse, 1)
+                await ctx.tick()
+                ctx.set(pulse, 0)
             await ctx.tick().repeat(Weights.RELEASE_LATENCY)
         await ctx.tick().repeat(4)
         assert [(unit, reducer, tap.bit_length() - 1, slot)
@@ -94,26 +95,21 @@ def test_units_go_to_their_reducers_in_time(reducers):
 
 
 @pytest.mark.parametrize("reducers", COUNTS)
-def test_loaded_follows_the_last_unit_of_a_group(reducers):
-    rng, passes = random.Random(1), GROUP_UNITS // reducers
+def test_loaded_follows_the_last_unit_of_a_pass(reducers):
+    rng = random.Random(1)
 
     async def bench(ctx, dut):
-        await start(ctx, dut, passes)
-        for unit, *_ in units_of_group(rng, reducers, 0):
-            assert not ctx.get(dut.loaded)
-            while not await give(ctx, dut, unit):
-                pass
-        for cycle in range(1, Weights.LOADED_LATENCY + 1):
-            assert ctx.get(dut.loaded) == (cycle == Weights.LOADED_LATENCY)
-            if cycle < Weights.LOADED_LATENCY:
+        await start(ctx, dut, 2)
+        for number in range(2):
+            for unit, *_ in units_of_pass(rng, reducers, number):
+                assert not ctx.get(dut.loaded)
+                assert await give(ctx, dut, unit)
+            for cycle in range(1, Weights.LOADED_LATENCY + 1):
+                assert ctx.get(dut.loaded) == (cycle == Weights.LOADED_LATENCY)
+                ctx.set(dut.take, ctx.get(dut.loaded))
                 await ctx.tick()
-        for left in reversed(range(passes)):
-            assert ctx.get(dut.loaded)
-            ctx.set(dut.take, 1)
-            await ctx.tick()
             ctx.set(dut.take, 0)
-            await ctx.tick().repeat(Weights.LOADED_LATENCY)
-            assert ctx.get(dut.loaded) == (left > 0)
+            await ctx.tick().repeat(Weights.LOADED_LATENCY - 1)
         assert not await give(ctx, dut, 0), "a unit of the next layer was taken"
 
     simulate(bench, reducers)
@@ -121,32 +117,24 @@ def test_loaded_follows_the_last_unit_of_a_group(reducers):
 
 @pytest.mark.parametrize("reducers", COUNTS)
 def test_slots_are_filled_only_when_free(reducers):
-    rng, passes = random.Random(3), GROUP_UNITS // reducers
-    groups = SLOTS // passes
-
-    async def fill(ctx, dut):
-        for unit, *_ in units_of_group(rng, reducers, 0):
-            while not await give(ctx, dut, unit):
-                pass
+    rng = random.Random(3)
 
     async def bench(ctx, dut):
-        await start(ctx, dut, (groups + 1) * passes)
-        for _ in range(groups):
-            await fill(ctx, dut)
+        await start(ctx, dut, SLOTS + 1)
+        for number in range(SLOTS):
+            for unit, *_ in units_of_pass(rng, reducers, number):
+                assert await give(ctx, dut, unit)
         await ctx.tick().repeat(5)
-        for _ in range(passes - SLOTS % passes):
-            assert not await give(ctx, dut, 0), "no room for a whole group"
-            ctx.set(dut.take, 1)
+        assert not await give(ctx, dut, 0), "all slots hold passes"
+        for pulse in (dut.take, dut.release):
+            ctx.set(pulse, 1)
             await ctx.tick()
-            ctx.set(dut.take, 0)
-            ctx.set(dut.release, 1)
+            ctx.set(pulse, 0)
+        for _ in range(Weights.RELEASE_LATENCY - 1):
+            assert not ctx.get(dut.units.ready)
             await ctx.tick()
-            ctx.set(dut.release, 0)
-            for _ in range(Weights.RELEASE_LATENCY - 1):
-                assert not ctx.get(dut.units.ready)
-                await ctx.tick()
-        assert ctx.get(dut.units.ready)
-        await fill(ctx, dut)
+        for unit, *_ in units_of_pass(rng, reducers, SLOTS):
+            assert await give(ctx, dut, unit)
         await ctx.tick().repeat(5)
         assert not await give(ctx, dut, 0), "a unit of the next layer was taken"
 
@@ -155,5 +143,5 @@ def test_slots_are_filled_only_when_free(reducers):
 
 @pytest.mark.parametrize("reducers", (4, 12, 32))
 def test_other_counts_are_refused(reducers):
-    with pytest.raises(ValueError, match="8 or 16 are possible"):
+    with pytest.raises(ValueError, match="8 or 16 can be had"):
         Weights(reducers)
