@@ -37,6 +37,7 @@ PAGES: Dict[str, List[str]] = {
 API: Dict[str, List[str]] = {
     "Classify": ["pynq_bnn", "pynq_bnn.classifier", "pynq_bnn.result", "pynq_bnn.images",
                  "pynq_bnn.bulk", "pynq_bnn.sweep", "pynq_bnn.frames", "pynq_bnn.inside",
+                 "pynq_bnn.networks",
                  "pynq_bnn.errors"],
     "Measure": ["pynq_bnn.timing", "pynq_bnn.profile", "pynq_bnn.measure.latency",
                 "pynq_bnn.measure.throughput", "pynq_bnn.measure.simulated",
@@ -47,7 +48,8 @@ API: Dict[str, List[str]] = {
     "Drive": ["pynq_bnn.devices", "pynq_bnn.driver.accelerator", "pynq_bnn.driver.packing",
               "pynq_bnn.driver.program", "pynq_bnn.registers"],
     "Reference": ["host_ref.network", "host_ref.parameters", "host_ref.integer",
-                  "host_ref.floating", "host_ref.folding", "host_ref.cost"],
+                  "host_ref.floating", "host_ref.folding", "host_ref.calibration",
+                  "host_ref.cost"],
 }
 MEMBERS = "   :members:\n"
 AGAIN = {"pynq_bnn": "", "pynq_bnn.errors": MEMBERS + "   :no-index:\n"}
