@@ -215,7 +215,9 @@ def test_a_run_that_is_interrupted_or_killed_goes_on(classifier, folder, tmp_pat
     process = subprocess.Popen(
         [sys.executable, "-m", "pynq_bnn", "classify", *map(str, many), "--output", str(output),
          "--device", "model", "--workers", str(workers), "--json"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        # a shell's background jobs ignore SIGINT, and so would their children
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     end = time.monotonic() + 60
     while (not output.exists() or not output.stat().st_size) and time.monotonic() < end:
         time.sleep(0.01)
