@@ -6,7 +6,7 @@ temperature, their softmax says how often an answer like this is right (Guo et a
 of Modern Neural Networks, 2017).  The order of the scores, and so every answer, stays.
 
 ``python -m host_ref.calibration FILE.npz CIFAR_DIR`` fits it on the held-out training pictures of
-the file's own recipe and writes it into the file.
+the file's own recipe and writes it into the file; ``--test`` measures the one that is there.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any, Dict
 import numpy as np
 
 from host_ref import cifar10
+from host_ref.held_out import held_out
 from host_ref.integer import IntegerModel
 from host_ref.parameters import ParameterError, Parameters, load, save
 
@@ -88,10 +89,7 @@ def calibrated(parameters: Parameters, images: np.ndarray, labels: np.ndarray,
     on : str
         What these pictures are, for the file.
     """
-    model = IntegerModel(parameters)
-    scores = np.concatenate([
-        model.scores(model.sums(images[start:start + CHUNK]))
-        for start in range(0, len(images), CHUNK)])
+    scores = _scores(parameters, images)
     temperature = fit_temperature(scores, labels)
     before, after = (expected_calibration_error(probabilities(scores, each), labels)
                      for each in (1.0, temperature))
@@ -100,29 +98,46 @@ def calibrated(parameters: Parameters, images: np.ndarray, labels: np.ndarray,
     return replace(parameters, accuracy=dict(parameters.accuracy, calibration=found))
 
 
+def _scores(parameters: Parameters, images: np.ndarray) -> np.ndarray:
+    model = IntegerModel(parameters)
+    return np.concatenate([model.scores(model.sums(images[start:start + CHUNK]))
+                           for start in range(0, len(images), CHUNK)])
+
+
 def main() -> None:
-    """Write the temperature into the file that the command line names."""
+    """Do what the command line says, and print the errors of calibration."""
     parser = argparse.ArgumentParser(prog="python -m host_ref.calibration",
                                      description=__doc__.split("\n\n")[0])
     parser.add_argument("file", type=Path)
     parser.add_argument("cifar", type=Path, help="folder of CIFAR-10's binary version")
+    parser.add_argument("--test", action="store_true",
+                        help="measure the file's temperature on the test pictures; write nothing")
     options = parser.parse_args()
     try:
         parameters = load(options.file)
-        images, labels = cifar10.load(options.cifar, "train")
+        images, labels = cifar10.load(options.cifar, "test" if options.test else "train")
     except (ParameterError, cifar10.DatasetError) as error:
         parser.error(str(error))
-    recipe = parameters.training.get("recipe", {})
-    if not recipe.get("validation"):
-        sys.exit(f"{options.file}: its training held out no pictures, or doesn't say so")
-    # as host_ref.training.loop.split, which needs PyTorch to be imported
-    held = np.random.default_rng(recipe["seed"]).permutation(len(images))[:recipe["validation"]]
-    result = calibrated(parameters, images[held], labels[held], "held-out training pictures")
-    save(options.file, result)
-    found = result.accuracy["calibration"]
-    sys.stdout.write(f"{options.file}: temperature {found['temperature']:g}, expected calibration "
-                     f"error {found['error_before']:.4f} -> {found['error']:.4f} on "
-                     f"{found['count']} {found['on']}\n")
+    if options.test:
+        if parameters.temperature is None:
+            sys.exit(f"{options.file} holds no temperature")
+        scores, temperature = _scores(parameters, images), parameters.temperature
+        before, after = (expected_calibration_error(probabilities(scores, each), labels)
+                         for each in (1.0, temperature))
+        pictures = f"{len(images)} test pictures"
+    else:
+        recipe = parameters.training.get("recipe", {})
+        if not recipe.get("validation"):
+            sys.exit(f"{options.file}: its training held out no pictures, or doesn't say so")
+        held, _ = held_out(len(images), recipe["seed"], recipe["validation"])
+        result = calibrated(parameters, images[held], labels[held], "held-out training pictures")
+        save(options.file, result)
+        found = result.accuracy["calibration"]
+        temperature, before, after = (found[key] for key in (
+            "temperature", "error_before", "error"))
+        pictures = f"{found['count']} {found['on']}"
+    sys.stdout.write(f"{options.file}: temperature {temperature:g}, expected calibration error "
+                     f"{before:.4f} -> {after:.4f} on {pictures}\n")
 
 
 if __name__ == "__main__":

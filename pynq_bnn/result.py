@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple, Un
 import numpy as np
 from PIL import Image
 
-from host_ref.calibration import probabilities
 from host_ref.errors import printable
 from host_ref.parameters import ParameterError
 from pynq_bnn.figure import new_figure
@@ -311,6 +310,8 @@ def _probabilities(scores: np.ndarray, temperature: Optional[float]) -> np.ndarr
     if temperature is None:
         raise ParameterError("this network's scores can't be read as probabilities: its file holds "
                              "no temperature; python -m host_ref.calibration fits one")
+    from host_ref.calibration import probabilities  # few look, and importing would cost all
+
     return probabilities(scores, temperature)
 
 

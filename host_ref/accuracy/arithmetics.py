@@ -9,6 +9,7 @@ import numpy as np
 
 from host_ref import fixed_point
 from host_ref.accuracy.testset import slices
+from host_ref.calibration import probabilities
 from host_ref.floating import FloatModel
 from host_ref.integer import IntegerModel
 from host_ref.parameters import Parameters
@@ -61,8 +62,7 @@ class Answers:
     @property
     def probabilities(self) -> np.ndarray:
         """float64 (N, classes): the softmax of the scores, the training's own reading of them."""
-        powers = np.exp(self.scores - self.scores.max(axis=1, keepdims=True))
-        return powers / powers.sum(axis=1, keepdims=True)
+        return probabilities(self.scores)
 
 
 def answer(parameters: Parameters, images: np.ndarray, arithmetic: str,

@@ -16,6 +16,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from host_ref import network as net
+from host_ref.held_out import held_out
 from host_ref.training.augment import augment
 from host_ref.training.curves import HISTORY
 from host_ref.training.model import BinaryNet
@@ -44,8 +45,7 @@ class Split:
 
 def split(images: np.ndarray, labels: np.ndarray, recipe: Recipe) -> Split:
     """Hold out `recipe.validation` pictures, the same ones for the same seed."""
-    order = np.random.default_rng(recipe.seed).permutation(len(images))
-    held, kept = order[:recipe.validation], order[recipe.validation:]
+    held, kept = held_out(len(images), recipe.seed, recipe.validation)
     return Split(images[kept], labels[kept], images[held], labels[held])
 
 

@@ -13,6 +13,7 @@ from host_ref.calibration import (
 )
 from host_ref.integer import IntegerModel
 from host_ref.parameters import ParameterError, load, save
+from pynq_bnn import available
 
 
 def drawn(rng, scores):
@@ -64,6 +65,17 @@ def test_it_travels_in_the_file(parameters, pictures, tmp_path):
 def test_a_bad_temperature_is_refused(parameters, calibration):
     with pytest.raises(ParameterError, match="calibration must hold a temperature"):
         replace(parameters, accuracy={"calibration": calibration})
+
+
+@pytest.mark.slow
+def test_the_shipped_small_network_on_the_test_pictures(cifar10):
+    """docs/accuracy.md's columns."""
+    file = available()["cifar10-small"]
+    before = file.read_bytes()
+    ran = subprocess.run([sys.executable, "-m", "host_ref.calibration", str(file), str(cifar10),
+                          "--test"], capture_output=True, text=True, timeout=600)
+    assert "0.7412, expected calibration error 0.0801 -> 0.0320 on 10000 test" in ran.stdout
+    assert file.read_bytes() == before
 
 
 def test_the_command_says_what_is_missing(parameters, tmp_path):
