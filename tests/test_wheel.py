@@ -80,7 +80,8 @@ def test_every_file_of_a_package_is_in_it(folder, source, names):
 
 
 @pytest.mark.parametrize("needed", [
-    "pynq_bnn/weights/cifar10.npz", "overlays/Pynq-Z1/bnn.bit", "overlays/ZedBoard/bnn.hwh",
+    "pynq_bnn/weights/cifar10.npz", "pynq_bnn/weights/cifar10-small.npz",
+    "overlays/Pynq-Z1/bnn.bit", "overlays/ZedBoard/bnn.hwh",
     "overlays/gateware/synth.ys", "overlays/gateware/block_rams.txt",
     "overlays/simulation/harness.cpp", "overlays/vivado/build.tcl",
     "pynq_bnn_notebooks/1_first_classification.ipynb"])

@@ -46,8 +46,15 @@ def test_it_is_calibrated(shipped, classifier, rng):
     found = shipped.accuracy["calibration"]
     assert found["error"] < found["error_before"]
     assert found["error"] < 0.04
-    result = classifier.classify(rng.integers(0, 256, (32, 32, 3)).astype(np.uint8))
-    assert result.probability == result.probabilities.max()
+    pictures = rng.integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
+    model = IntegerModel(shipped)
+    powers = np.exp(model.scores(model.sums(pictures)).astype(float) / found["temperature"])
+    expected = powers / powers.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(classifier.classify(pictures).probabilities, expected)
+    for one, row in zip((classifier.classify(pictures[0]), *classifier.stream(pictures)),
+                        (expected[0], *expected)):
+        np.testing.assert_allclose(one.probabilities, row)
+        assert one.probability == pytest.approx(row.max())
 
 
 def test_its_known_answer_is_the_references(shipped):

@@ -51,6 +51,8 @@ def test_from_a_folder_to_a_classifier_of_its_classes(run, shades, tmp_path):
         parameters = classifier.parameters
         assert classifier.classes == sorted(SHADES)
         assert parameters.accuracy["count"] == 30
+        assert parameters.accuracy["calibration"]["on"] == "held-out training pictures"
+        assert parameters.temperature is not None
         assert parameters.accuracy["on"] == "shades, 20 % of its pictures, held back"
         assert str(shades) not in parameters.training["command"]
         paths = sorted(shades.glob("*/*.png"))
