@@ -60,7 +60,7 @@ test-arm: .venv-test/ready
 
 # A board's overlay; docs/overlay.md has the tools that it wants.
 overlay: .venv-test/ready
-	.venv-test/bin/python -m overlays.bitstream $(BOARD) --divisors 11 1
+	.venv-test/bin/python -m overlays.bitstream $(BOARD)
 
 # What its bits configure, run under the driver; half an hour after `make overlay`, with its tools.
 overlay-proof: .venv-test/ready

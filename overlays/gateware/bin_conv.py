@@ -12,7 +12,8 @@ from overlays.gateware.pipeline import KEEP, OWN
 from overlays.gateware.raster import Raster, Step
 from overlays.gateware.reducer import Reducer
 from overlays.gateware.thresholds import Thresholds
-from overlays.gateware.weights import PASSES, Weights
+from overlays.gateware.weight_cells import Slot, next_slot
+from overlays.gateware.weights import Weights
 from overlays.gateware.window import Window
 from pynq_bnn.registers import CHANNEL_STEP
 
@@ -27,16 +28,14 @@ class BinConv(wiring.Component):
     -----
     stage : start, shape, done, busy, waiting
     fmap : the buffer that is read
-    units : the layer's parameters: thresholds, then weights output after output, tap after tap,
-        each tap padded with zeros to P bits
+    units : the layer's parameters: thresholds, then weights in groups of 1024 / P outputs, tap
+        after tap, output after output, each padded with zeros to P bits
     write : n bits for each output pixel and pass
 
-    With its parameters there in time (reducers * 9 units a pass), a layer takes, from the first
+    With its parameters there in time (reducers x 9 units a pass), a layer takes, from the first
     window on, images * passes times height * width cycles; PAD_ONE: (height + 1) * (width + 1).
     Before that come START_LATENCY and the longer of a row and LOAD_LATENCY with the thresholds and
     one pass of weights, after the last window FINISH_LATENCY.
-
-    Cost with 8 reducers: 21,500 LUT (6,850 of them memory), 21,200 flip-flops, 8 RAMB18.
     """
 
     SETTLING = 5
@@ -80,7 +79,7 @@ class BinConv(wiring.Component):
             passes.eq((out_blocks << spread) * (CHANNEL_STEP // self.reducers)),
             settling.eq(Cat(self.stage.start, settling)),
         ]
-        for block in (raster, thresholds, weights, decision):
+        for block in (raster, thresholds, decision):
             m.d.comb += block.spread.eq(spread)
         for block in (raster, weights, decision):
             m.d.comb += block.passes.eq(passes)
@@ -117,10 +116,9 @@ class BinConv(wiring.Component):
         ]
 
         # Lanes.
-        slot = Signal(range(PASSES), reset_less=True)
-        m.d.comb += weights.slot.eq(slot)
+        slot = Signal(Slot, reset_less=True)
         with m.If(window.pass_end_early):
-            m.d.sync += slot.eq(slot + 1)
+            m.d.sync += slot.eq(next_slot(slot))
         with m.If(settling[-1]):
             m.d.sync += slot.eq(0)
         m.d.comb += [
@@ -130,8 +128,9 @@ class BinConv(wiring.Component):
         for r in range(self.reducers):
             m.submodules[f"reducer_{r}"] = reducer = Reducer()
             m.d.comb += [
-                reducer.weights.eq(weights.weights[r]),
-                reducer.valid.eq(window.valid),
+                reducer.load.eq(weights.load[r]), reducer.entry.eq(weights.entries[r]),
+                reducer.phase.eq(weights.phase), reducer.slot.eq(slot),
+                reducer.outside.eq(window.outside),
                 decision.mismatches[r].eq(reducer.mismatches),
             ]
             for tap in range(TAPS):

@@ -14,6 +14,9 @@ ROW = MAX_CHANNELS
 """Bits of a row of a feature-map buffer: 512, four units, the most channels of a pixel."""
 TAPS = 9
 QUARTERS = ROW // UNIT
+GROUP_UNITS = 8
+"""Units of a tap that a binary convolution's weights bring one after the other: those of 8 outputs
+of 128 channels, 4 of 256, 2 of 512 (docs/contract.md)."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Config:
     Attributes
     ----------
     reducers : int
-        XNOR-popcount units of 9 x 128 lanes, 4, 8 or 16: how many outputs of 128 channels a cycle
+        XNOR-popcount units of 9 x 128 lanes, 8 or 16: how many outputs of 128 channels a cycle
         (half as many of 256, a quarter of 512).
     fp_outputs : int
         Outputs of the picture convolution in a cycle: 4, 8 or 16.
@@ -51,5 +54,5 @@ class Config:
 
 
 FULL = Config()
-SMALL = Config(reducers=4, fp_outputs=4, fmap_rows=512, batch=2, parameter_units=256)
+SMALL = Config(reducers=8, fp_outputs=4, fmap_rows=512, batch=2, parameter_units=256)
 """For quick tests: every mechanism, a fraction of the logic."""

@@ -37,8 +37,6 @@ class Decision(wiring.Component):
     index, thresholds : port of the thresholds' memory
     write : LATENCY cycles after valid and centre
     done : MERGE_CYCLES after the last write
-
-    Cost: 330 LUT, 540 flip-flops for 8 reducers.
     """
 
     def __init__(self, reducers: int, mismatch_latency: int) -> None:

@@ -7,68 +7,78 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from overlays.gateware.config import TAPS, UNIT
-from overlays.gateware.pipeline import register
+from overlays.gateware.expander import Expander, Load
+from overlays.gateware.pipeline import OWN, register
+from overlays.gateware.weight_cells import GROUP, GROUPS, NO_SLOT, Slot, WeightCells
 
 Columns = Dict[int, List[Value]]
 """Vectors of bits by the log2 of their weight; all bits of a column count alike."""
 
 
 class Reducer(wiring.Component):
-    """Counts the lanes in which window and weights differ, over the taps that are valid.
+    """Holds the weights of SLOTS passes and counts the lanes in which a window differs from them.
 
     Ports
     -----
-    window, weights : 9 x 128 bits, tap after tap
-    valid : 9 bits, the taps that count
-    mismatches : 11 bits, 0 to 1152, LATENCY cycles after the three inputs
+    load, entry, phase : the expander's: a unit of weights, and where it goes; a window that comes
+        WRITE_LATENCY cycles after `load` can meet it
+    slot, outside : of the window that comes LEAD cycles later; `outside` are the taps, 9 bits, that
+        don't count
+    window : 9 x 128 bits, tap after tap
+    mismatches : 11 bits, 0 to 1152, LATENCY cycles after the window
 
-    A new input every cycle.  Cost: 1,660 LUT (1.44 a lane) and 1,610 flip-flops; no more than two
-    LUT or one carry chain between registers.
+    A new window every cycle.  No more than a weight cell and a LUT, or two LUT, or one carry chain
+    between registers.
     """
 
+    load: In(1)
+    entry: In(Load)
+    phase: In(GROUP)
+    slot: In(Slot)
+    outside: In(TAPS)
     window: In(data.ArrayLayout(UNIT, TAPS))
-    weights: In(data.ArrayLayout(UNIT, TAPS))
-    valid: In(TAPS)
     mismatches: Out(11)
 
-    TAP_LATENCY = 5
-    LATENCY = TAP_LATENCY + 4
+    LEAD = 2
+    WRITE_LATENCY = 11
+    LATENCY = 6
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        valid = self.valid  # crosses the chip, so it gets registers before it is inverted
-        for _ in range(self.TAP_LATENCY - 2):
-            valid = register(m, valid, keep=True)
-        masked = register(m, ~valid, keep=True)
-        counts = [_tap_count(m, self.window[tap], self.weights[tap], masked[tap])
-                  for tap in range(TAPS)]
-        while len(counts) > 1:
-            sums = [register(m, a + b) for a, b in zip(counts[::2], counts[1::2])]
-            if len(counts) % 2:
-                sums.append(register(m, counts[-1]))
-            counts = sums
-        m.d.comb += self.mismatches.eq(counts[0])
+        m.submodules.expander = expander = Expander()
+        slot, outside = Signal(Slot, **OWN), Signal(TAPS, **OWN)
+        m.d.sync += [slot.eq(self.slot), outside.eq(self.outside)]
+        m.d.comb += [expander.load.eq(self.load), expander.entry.eq(self.entry),
+                     expander.phase.eq(self.phase)]
+        columns: Columns = {}
+        assert (1 << len(slot)) - 1 == NO_SLOT
+        for tap in range(TAPS):
+            m.submodules[f"cells_{tap}"] = cells = WeightCells()
+            m.d.comb += [
+                cells.write.eq(expander.write[tap]), cells.address.eq(expander.address),
+                cells.contents.eq(expander.contents),
+                cells.slot.eq(slot | outside[tap].replicate(len(slot))),
+                cells.window.eq(self.window[tap]),
+            ]
+            for weight in range(2):
+                columns.setdefault(weight, []).append(Cat(
+                    cells.differ[g][weight] for g in range(GROUPS)))
+        latency = 0
+        while _height(columns) > 4:
+            columns = _compress(m, columns)
+            if latency and _height(columns) > 4:  # the cells are the first one's other LUT
+                columns = _compress(m, columns)
+            columns = {weight: [register(m, Cat(bits))] for weight, bits in columns.items()}
+            latency += 1
+        rows = _rows(columns)
+        halves = [register(m, sum(rows[i:i + 2])) for i in range(0, len(rows), 2)]
+        m.d.comb += self.mismatches.eq(register(m, sum(halves)))
+        assert latency + 2 == self.LATENCY
         return m
 
 
-def _tap_count(m: Module, window: Value, weights: Value, masked: Value) -> Signal:
-    """Mismatches of one tap, TAP_LATENCY later; `masked` comes a cycle before the count."""
-    third = -(-UNIT // 3)
-    differ = _wires(m, Cat(window ^ weights, Const(0, 3 * third - UNIT)))
-    # Two LUT6 take three lanes, XOR included.
-    ones, twos = _full_adder(*(differ[i * third:(i + 1) * third] for i in range(3)))
-    columns = {0: [register(m, ones)], 1: [register(m, twos)]}
-    columns = _compress(m, columns)
-    columns = {weight: [register(m, Cat(bits))] for weight, bits in columns.items()}
-    columns = _compress(m, _compress(m, columns))
-    rows = [register(m, row) for row in _rows(columns)]
-    assert len(rows) <= 4
-    halves = [register(m, sum(rows[i:i + 2])) for i in range(0, len(rows), 2)]
-    count = Signal(8, reset_less=True)
-    m.d.sync += count.eq(sum(halves))
-    with m.If(masked):  # the flip-flops' own reset: no LUT
-        m.d.sync += count.eq(0)
-    return count
+def _height(columns: Columns) -> int:
+    return max(sum(len(Cat(vector)) for vector in vectors) for vectors in columns.values())
 
 
 def _wires(m: Module, value: Value) -> Signal:

@@ -7,15 +7,15 @@ from amaranth.lib.wiring import In, Out
 from overlays.gateware.config import ROW, UNIT, WORD
 from overlays.gateware.interfaces import FMAP_READ_LATENCY, FmapRead, Units, Words
 from overlays.gateware.pipeline import OWN
+from overlays.gateware.sums_memory import READ_LATENCY as SUMS_READ_LATENCY
 from pynq_bnn import registers
 from pynq_bnn.registers import BURST_WORDS
 
 WORDS_PER_ROW = ROW // WORD
-SUMS_READ_LATENCY = 1
 CHOICE_CYCLES = 2
 """Cycles from a row to a word of it: the choice within both halves, then of one of them."""
-WORD_CYCLES = 1 + CHOICE_CYCLES
-"""Cycles from a word's number to the word, if its row stands; first a register copies it."""
+WORD_CYCLES = SUMS_READ_LATENCY + CHOICE_CYCLES
+"""Cycles from a word's number to the word, if its row stands."""
 ROW_CYCLES = FMAP_READ_LATENCY + CHOICE_CYCLES
 """The same for the first word of a row."""
 SLICE = 32

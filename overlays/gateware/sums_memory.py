@@ -1,6 +1,6 @@
 """The sums of the last layer: 64 int16 for each image, written one by one, read four to a word."""
 
-from amaranth import Module
+from amaranth import Module, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,6 +10,8 @@ from pynq_bnn.registers import MAX_CLASSES
 
 SUM_BITS = 16
 SUMS_PER_WORD = WORD // SUM_BITS
+READ_LATENCY = 3
+"""Cycles from a word's address to its data: a register on either side, as both ways are long."""
 
 
 class SumsMemory(wiring.Component):
@@ -19,7 +21,7 @@ class SumsMemory(wiring.Component):
     ----------
     write : In(SumsWrite)
     address, word : In(16), Out(64)
-        A read, one cycle long.
+        A read, READ_LATENCY cycles long.  A word can be read from the cycle after its write on.
     """
 
     write: In(SumsWrite)
@@ -36,11 +38,15 @@ class SumsMemory(wiring.Component):
         sums = m.submodules.sums = memory.Memory(shape=WORD, depth=self.batch * words_each,
                                                  init=[])
         write, read = sums.write_port(granularity=SUM_BITS), sums.read_port()
+        place, value = Signal.like(write.addr, reset_less=True), Signal(SUM_BITS, reset_less=True)
+        enable, address = Signal(SUMS_PER_WORD), Signal.like(read.addr, reset_less=True)
+        m.d.sync += [
+            place.eq(self.write.image * words_each + (self.write.index >> 2)),
+            value.eq(self.write.sum), enable.eq(self.write.enable << self.write.index[:2]),
+            address.eq(self.address), self.word.eq(read.data),
+        ]
         m.d.comb += [
-            write.addr.eq(self.write.image * words_each + (self.write.index >> 2)),
-            write.data.eq(self.write.sum.replicate(SUMS_PER_WORD)),
-            write.en.eq(self.write.enable << self.write.index[:2]),
-            read.addr.eq(self.address),
-            self.word.eq(read.data),
+            write.addr.eq(place), write.data.eq(value.replicate(SUMS_PER_WORD)),
+            write.en.eq(enable), read.addr.eq(address),
         ]
         return m

@@ -37,8 +37,6 @@ class Thresholds(wiring.Component):
     Up to 4 outputs of one pass are stored in a cycle: a unit takes one cycle where a pass has 4
     outputs or more, 2 where it has 2, 4 where it has one.  The last one can be read WRITE_CYCLES
     after `done`.
-
-    Cost: 290 LUT, 360 flip-flops, 8 RAMB18 for 8 reducers.
     """
 
     READ_LATENCY = 2
@@ -110,7 +108,8 @@ class Thresholds(wiring.Component):
                             mine[r].eq((output % outputs) // ENTRIES == j // ENTRIES),
                         ]
         for r in range(self.reducers):
-            m.submodules[f"ram_{r}"] = memory = Memory(shape=Threshold, depth=self.depth, init=[])
+            m.submodules[f"ram_{r}"] = memory = Memory(
+                shape=Threshold, depth=self.depth, init=[], attrs={"ram_style": "block"})
             into, outof = memory.write_port(), memory.read_port()
             write = Signal(name=f"write_{r}")
             written = Signal(Threshold, name=f"written_{r}", reset_less=True)

@@ -15,6 +15,8 @@ from overlays.gateware.zynq import Zynq
 from pynq_bnn import registers
 
 TOP = "accelerator"
+SYNTHESIS = object()
+"""The platform of what is synthesized; blocks elaborated without one are for simulation."""
 SOURCES = Path(__file__).parent
 
 
@@ -35,7 +37,8 @@ def convert(config: Config) -> str:
 def convert_zynq(config: Config) -> str:
     """The same between the ports of a Zynq's processing system, for synthesis."""
     top = Zynq(config, build=int(source_hash(config)[:8], 16))
-    return verilog.convert(top, name="zynq", strip_internal_attrs=True, ports=[])
+    return verilog.convert(top, name="zynq", platform=SYNTHESIS, strip_internal_attrs=True,
+                           ports=[])
 
 
 def main() -> None:

@@ -29,12 +29,11 @@ class Window(wiring.Component):
     row : what the fmap port gives, FMAP_READ_LATENCY cycles after the step
     window : 9 x 512 bits; LATENCY cycles after its step, a pixel is the centre
     valid, centre : what the step said, with the window
+    outside : the taps that don't count, OUTSIDE_LEAD cycles before the window
     pass_end_early : the last centre of a pass comes PASS_END_LEAD cycles later
 
     The pixel above, left, ... of the centre is what the raster had read before and after; columns
     between rows and in pauses are zero (+1).
-
-    Cost: 1,030 LUT (510 of them memory), 5,370 flip-flops.
     """
 
     spread: In(2)
@@ -43,11 +42,13 @@ class Window(wiring.Component):
     row: In(ROW)
     window: Out(data.ArrayLayout(ROW, TAPS))
     valid: Out(TAPS)
+    outside: Out(TAPS)
     centre: Out(Centre)
     pass_end_early: Out(1)
 
     LATENCY = FMAP_READ_LATENCY + 3
     PASS_END_LEAD = 2
+    OUTSIDE_LEAD = 2
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -62,6 +63,7 @@ class Window(wiring.Component):
             steps.append(later)
             valid.append(later_valid)
         early = -1 - self.PASS_END_LEAD
+        m.d.sync += self.outside.eq(~steps[-2 - self.OUTSIDE_LEAD].taps)
         m.d.comb += [
             self.valid.eq(steps[-1].taps),
             self.centre.eq(steps[-1].centre), self.centre.valid.eq(valid[-1]),

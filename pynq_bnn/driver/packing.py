@@ -23,6 +23,8 @@ ROW_BITS = 512
 """In a feature-map buffer every image starts at a row of its own."""
 ROW_WORDS = ROW_BITS // 64
 STORED_WIDTHS = (128, 256, 512)
+GROUP_BITS = 1024
+"""Of a tap of a binary convolution: as many outputs as fill them stand together."""
 SUMS_WORDS = BURST_WORDS
 """Each image's sums have a burst."""
 WORD, _PIXEL, _SUM = np.dtype("<u8"), np.dtype("<u4"), np.dtype("<i2")
@@ -177,6 +179,12 @@ def _widened(bits: np.ndarray, width: int) -> np.ndarray:
     return np.pad(bits, [(0, 0)] * (bits.ndim - 1) + [(0, missing)], mode="constant")
 
 
+def _grouped(taps: np.ndarray) -> np.ndarray:
+    """Of weights (outputs, taps, bits) a group's outputs together: (groups, taps, each, bits)."""
+    outputs, count, bits = taps.shape
+    return taps.reshape(-1, GROUP_BITS // bits, count, bits).swapaxes(1, 2)
+
+
 def pack_layer(layer: net.Layer, values: LayerParameters, channels: int) -> np.ndarray:
     """One layer's thresholds and weights as words, filled up to whole bursts.
 
@@ -195,9 +203,9 @@ def pack_layer(layer: net.Layer, values: LayerParameters, channels: int) -> np.n
         weights = _widened(values.weights.reshape(layer.out_channels, layer.taps), 32)
     else:
         pixels = values.weights.reshape(layer.out_channels, -1, channels)
-        weights = _widened(pixels, stored_bits(channels)).reshape(layer.out_channels, -1)
-        if not layer.is_conv:
-            weights = _widened(weights, ROW_BITS)
+        stored = _widened(pixels, stored_bits(channels))
+        weights = (_grouped(stored) if layer.is_conv
+                   else _widened(stored.reshape(layer.out_channels, -1), ROW_BITS))
     parts.append(pack_bits(weights.reshape(-1)))
     return fill_burst(np.concatenate(parts))
 

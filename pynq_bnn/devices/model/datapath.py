@@ -12,10 +12,10 @@ from typing import Tuple
 
 import numpy as np
 
-from pynq_bnn.devices.model.layout import owned
+from pynq_bnn.devices.model.layout import owned, ungrouped
 from pynq_bnn.devices.model.stages import Stage
 from pynq_bnn.devices.model.threads import blas
-from pynq_bnn.registers import FP_CONV, LAST, PAD_NONE, PAD_ONE
+from pynq_bnn.registers import BIN_CONV, FP_CONV, LAST, PAD_NONE, PAD_ONE
 
 OUTPUTS_AT_ONCE = 1024
 """8,192 inputs of so many outputs are 32 MiB of float32 weights."""
@@ -85,7 +85,10 @@ def _windows(stage: Stage, fmap: np.ndarray) -> np.ndarray:
 
 def _weights(stage: Stage, words: np.ndarray) -> np.ndarray:
     """The weights' bits that channels own: (outputs, bytes)."""
-    stored = words.view(np.uint8)[:stage.outputs * stage.weight_bytes].reshape(stage.outputs, -1)
+    stored = words.view(np.uint8)[:stage.outputs * stage.weight_bytes]
+    if stage.kind == BIN_CONV:
+        stored = ungrouped(stored, stage.channels)
+    stored = stored.reshape(stage.outputs, -1)
     if stage.kind == FP_CONV:
         return stored
     pixels = 9 if stage.is_conv else stage.pixels

@@ -10,6 +10,8 @@ import numpy as np
 
 ROW_BYTES = 64
 """A row of a feature-map buffer: 512 bits. Every image starts at one."""
+GROUP_BYTES = 128
+"""Of outputs whose weights of a tap stand together."""
 
 
 def pixel_bytes(channels: int) -> int:
@@ -39,3 +41,22 @@ def owned(stored: np.ndarray, pixels: int, channels: int) -> np.ndarray:
     """
     each = pixel_bytes(channels)
     return stored[:, :pixels * each].reshape(len(stored), pixels, each)[:, :, :channels // 8]
+
+
+def ungrouped(stored: np.ndarray, channels: int) -> np.ndarray:
+    """A binary convolution's weights, output after output.
+
+    Parameters
+    ----------
+    stored : numpy.ndarray
+        (bytes,) uint8: of 128 bytes of outputs the first tap, their second, and so on to the
+        ninth; then the next outputs.
+
+    Returns
+    -------
+    numpy.ndarray
+        (outputs, 9 * bytes of a pixel) uint8.
+    """
+    each = pixel_bytes(channels)
+    by_group = stored.reshape(-1, 9, GROUP_BYTES // each, each)
+    return by_group.transpose(0, 2, 1, 3).reshape(-1, 9 * each)

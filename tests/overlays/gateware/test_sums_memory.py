@@ -2,7 +2,7 @@ import random
 
 from amaranth.sim import Simulator
 
-from overlays.gateware.sums_memory import SumsMemory
+from overlays.gateware.sums_memory import READ_LATENCY, SumsMemory
 
 
 def test_every_image_has_a_burst_of_sixteen_words():
@@ -23,7 +23,7 @@ def test_every_image_has_a_burst_of_sixteen_words():
         for image in range(batch):
             for word in range(16):
                 ctx.set(dut.address, 16 * image + word)
-                await ctx.tick()
+                await ctx.tick().repeat(READ_LATENCY)
                 expected = sum(sums[image, 4 * word + n] << 16 * n for n in range(4))
                 assert ctx.get(dut.word) == expected
 

@@ -4,13 +4,15 @@ import random
 import pytest
 from amaranth.sim import Simulator
 
-from overlays.gateware.config import TAPS, UNIT
-from overlays.gateware.weights import PASSES, Weights
+from overlays.gateware.config import GROUP_UNITS, TAPS, UNIT
+from overlays.gateware.expander import WRITES
+from overlays.gateware.weight_cells import SLOTS
+from overlays.gateware.weights import Weights
 
-REDUCERS = 2
+COUNTS = (8, 16)
 
 
-def simulate(bench, reducers=REDUCERS):
+def simulate(bench, reducers):
     dut = Weights(reducers)
     sim = Simulator(dut)
     sim.add_clock(1e-8)
@@ -18,8 +20,7 @@ def simulate(bench, reducers=REDUCERS):
     sim.run()
 
 
-async def start(ctx, dut, spread, passes):
-    ctx.set(dut.spread, spread)
+async def start(ctx, dut, passes):
     ctx.set(dut.passes, passes)
     await ctx.tick()
     ctx.set(dut.start, 1)
@@ -39,36 +40,72 @@ async def give(ctx, dut, unit):
     return taken
 
 
-def units_of_pass(rng, spread, reducers=REDUCERS):
-    """Units in the order of the stream, and by (reducer, tap)."""
-    banks, units = {}, []
-    for output in range(reducers >> spread):
-        for tap in range(TAPS):
-            for quarter in range(1 << spread):
-                unit = rng.getrandbits(UNIT)
-                units.append(unit)
-                banks[(output << spread) + quarter, tap] = unit
-    return units, banks
+def units_of_pass(rng, reducers, number):
+    """Units in the order of the stream, each with reducer, tap and slot."""
+    return [(rng.getrandbits(UNIT), group + place, tap, number % SLOTS)
+            for group in range(0, reducers, GROUP_UNITS) for tap in range(TAPS)
+            for place in range(GROUP_UNITS)]
 
 
-@pytest.mark.parametrize("reducers, spread", ((2, 0), (2, 1), (8, 0), (8, 1), (8, 2)))
-def test_a_pass_is_read_write_latency_after_its_last_unit(reducers, spread):
-    rng = random.Random(spread)
+@pytest.mark.parametrize("reducers", COUNTS)
+def test_units_go_to_their_reducers_in_time(reducers):
+    """Each in the second cycle after it was taken, none sooner than its reducer can take it."""
+    rng = random.Random(reducers)
+    seen = []
+
+    async def watch(ctx, dut):
+        cycle = 0
+        async for *_, load in ctx.tick().sample(dut.load):
+            cycle += 1
+            if load:
+                reducer = load.bit_length() - 1
+                assert load == 1 << reducer
+                entry = ctx.get(dut.entries[reducer])
+                seen.append((cycle, entry.unit, reducer, entry.tap, entry.slot))
 
     async def bench(ctx, dut):
-        await start(ctx, dut, spread, 3)
-        for number in range(3):
-            units, banks = units_of_pass(rng, spread, reducers)
-            for unit in units:
-                while rng.random() < 0.3:
-                    await ctx.tick()
+        passes = 2 * SLOTS
+        await start(ctx, dut, passes)
+        units = []
+        for number in range(passes):
+            of_pass = units_of_pass(rng, reducers, number)
+            for unit, *_ in of_pass:
+                assert await give(ctx, dut, unit)
+            units += of_pass
+            await ctx.tick().repeat(Weights.LOADED_LATENCY)
+            for pulse in (dut.take, dut.release):
+                ctx.set(pulse, 1)
+                await ctx.tick()
+                ctx.set(pulse, 0)
+            await ctx.tick().repeat(Weights.RELEASE_LATENCY)
+        await ctx.tick().repeat(4)
+        assert [(unit, reducer, tap.bit_length() - 1, slot)
+                for _, unit, reducer, tap, slot in seen] == units
+        by_reducer = {}
+        for cycle, _, reducer, _, _ in seen:
+            assert cycle - by_reducer.get(reducer, -WRITES) >= WRITES
+            by_reducer[reducer] = cycle
+
+    dut = Weights(reducers)
+    sim = Simulator(dut)
+    sim.add_clock(1e-8)
+    sim.add_testbench(functools.partial(watch, dut=dut), background=True)
+    sim.add_testbench(functools.partial(bench, dut=dut))
+    sim.run()
+
+
+@pytest.mark.parametrize("reducers", COUNTS)
+def test_loaded_follows_the_last_unit_of_a_pass(reducers):
+    rng = random.Random(1)
+
+    async def bench(ctx, dut):
+        await start(ctx, dut, 2)
+        for number in range(2):
+            for unit, *_ in units_of_pass(rng, reducers, number):
                 assert not ctx.get(dut.loaded)
-                ctx.set(dut.slot, number)
                 assert await give(ctx, dut, unit)
             for cycle in range(1, Weights.LOADED_LATENCY + 1):
                 assert ctx.get(dut.loaded) == (cycle == Weights.LOADED_LATENCY)
-                if cycle == Weights.WRITE_LATENCY:
-                    assert {(r, t): ctx.get(dut.weights[r][t]) for r, t in banks} == banks
                 ctx.set(dut.take, ctx.get(dut.loaded))
                 await ctx.tick()
             ctx.set(dut.take, 0)
@@ -78,21 +115,17 @@ def test_a_pass_is_read_write_latency_after_its_last_unit(reducers, spread):
     simulate(bench, reducers)
 
 
-def test_slots_are_filled_only_when_free_and_read_after_read_latency():
+@pytest.mark.parametrize("reducers", COUNTS)
+def test_slots_are_filled_only_when_free(reducers):
     rng = random.Random(3)
 
     async def bench(ctx, dut):
-        await start(ctx, dut, 0, PASSES + 1)
-        passes = [units_of_pass(rng, 0) for _ in range(PASSES + 1)]
-        for units, _ in passes[:PASSES]:
-            for unit in units:
+        await start(ctx, dut, SLOTS + 1)
+        for number in range(SLOTS):
+            for unit, *_ in units_of_pass(rng, reducers, number):
                 assert await give(ctx, dut, unit)
-        assert not await give(ctx, dut, passes[-1][0][0]), "all banks hold passes"
-        for number in (PASSES - 1, 5, 0):
-            ctx.set(dut.slot, number)
-            await ctx.tick().repeat(Weights.READ_LATENCY)
-            for (r, t), unit in passes[number][1].items():
-                assert ctx.get(dut.weights[r][t]) == unit
+        await ctx.tick().repeat(5)
+        assert not await give(ctx, dut, 0), "all slots hold passes"
         for pulse in (dut.take, dut.release):
             ctx.set(pulse, 1)
             await ctx.tick()
@@ -100,10 +133,15 @@ def test_slots_are_filled_only_when_free_and_read_after_read_latency():
         for _ in range(Weights.RELEASE_LATENCY - 1):
             assert not ctx.get(dut.units.ready)
             await ctx.tick()
-        for unit in passes[-1][0]:
+        for unit, *_ in units_of_pass(rng, reducers, SLOTS):
             assert await give(ctx, dut, unit)
-        await ctx.tick().repeat(Weights.WRITE_LATENCY)
-        for (r, t), unit in passes[-1][1].items():
-            assert ctx.get(dut.weights[r][t]) == unit, "pass 32 lies in slot 0"
+        await ctx.tick().repeat(5)
+        assert not await give(ctx, dut, 0), "a unit of the next layer was taken"
 
-    simulate(bench)
+    simulate(bench, reducers)
+
+
+@pytest.mark.parametrize("reducers", (4, 12, 32))
+def test_other_counts_are_refused(reducers):
+    with pytest.raises(ValueError, match="8 or 16 can be had"):
+        Weights(reducers)

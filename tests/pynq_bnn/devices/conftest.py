@@ -78,8 +78,12 @@ class Loops:
             taps = [[w for row in each for tap in row for w in tap] for each in weights]
             words += self.halves([self.words([int(w < 0) for w in tap])[0] for tap in taps])
         else:
-            words += [word for each in weights
-                      for word in self.words(self.pixels([tap for row in each for tap in row], 0))]
+            each = 1024 // len(self.pixels([weights[0][0][0]], 0))  # outputs of a group
+            for first in range(0, len(weights), each):
+                for ky in range(3):
+                    for kx in range(3):
+                        for output in weights[first:first + each]:
+                            words += self.words(self.pixels([output[ky][kx]], 0))
         return self.bursts(words)
 
     @staticmethod

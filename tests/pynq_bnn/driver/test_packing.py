@@ -64,7 +64,7 @@ def test_thresholds_come_first(rng):
 
 
 @pytest.mark.parametrize("channels", [64, 128, 192, 256, 320, 512])
-def test_bin_conv_weights_tap_after_tap(rng, channels):
+def test_bin_conv_weights_by_groups_tap_after_tap(rng, channels):
     conv = layer(net.BIN_CONV, channels, 64)
     parameters = values(conv, rng)
     width = stored(channels)
@@ -72,7 +72,8 @@ def test_bin_conv_weights_tap_after_tap(rng, channels):
     assert len(words) == 64 * 9 * width // 64
     places = rng.integers(0, (64, 3, 3, width), size=(500, 4)).tolist()
     for output, ky, kx, c in [*places, (63, 2, 2, channels - 1), (0, 0, 0, width - 1)]:
-        place = ((output * 9 + ky * 3 + kx) * width) + c
+        group, place_in_group = divmod(output, 1024 // width)
+        place = (group * 9 + ky * 3 + kx) * 1024 + place_in_group * width + c
         expected = parameters.weights[output, ky, kx, c] if c < channels else 0
         assert bit(words, place) == expected
 

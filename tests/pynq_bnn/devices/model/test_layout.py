@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pynq_bnn.devices.model.layout import map_rows, owned, pixel_bytes
+from pynq_bnn.devices.model.layout import map_rows, owned, pixel_bytes, ungrouped
 
 
 @pytest.mark.parametrize("channels, bits", [
@@ -30,3 +30,13 @@ def test_what_channels_own(loops, pixels, channels):
         bits = np.unpackbits(mine, axis=-1, bitorder="little")
         assert (1 - 2 * bits[0].astype(int)).tolist() == fmap[0]
         assert np.array_equal(bits[1], 1 - bits[0])
+
+
+@pytest.mark.parametrize("channels", (64, 192, 512))
+def test_weights_of_a_group_are_put_in_order(loops, channels):
+    rng = np.random.default_rng(channels)
+    weights = rng.choice([1, -1], (64, 3, 3, channels))
+    stored = np.array(loops.parameters(weights.tolist()), "<u8").view(np.uint8)
+    outputs = ungrouped(stored, channels)
+    mine = np.unpackbits(owned(outputs, 9, channels), axis=-1, bitorder="little")
+    assert np.array_equal(1 - 2 * mine.astype(int), weights.reshape(64, 9, channels))
