@@ -5,7 +5,8 @@ A LUT RAM's write address has to stay for up to 0.43 ns after the clock edge at 
 next slice changes sooner than that.  Vivado's router makes a detour then;
 nextpnr-xilinx doesn't look at hold.  So each such address goes through a LUT that passes it on:
 its least delay and one more piece of routing are what is missing.  At 10 ns a cycle the address,
-which comes straight from a flip-flop, has time for both.
+which comes straight from a flip-flop, has time for both, if the router doesn't make a detour of its
+own there: it did so with nets of some fifty pins, so no such LUT gets more than PINS.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ WRITE_ADDRESS: Dict[str, Tuple[str, ...]] = {
         "RAM32X1D", "RAM64X1D", "RAM32X1S", "RAM64X1S")},
 }
 """The pins of each LUT RAM that say where is written (UG953)."""
+PINS = 16
+"""LUT RAMs behind one LUT."""
 PASSES = f"{0b10:032b}"
 """A LUT1's INIT that gives its input, as yosys writes numbers."""
 
@@ -32,7 +35,7 @@ def delay_write_addresses(source: Path, target: Path, top: str) -> int:
     Returns
     -------
     int
-        How many LUTs were put in: one for each net.
+        How many LUTs were put in: one for each PINS of a net.
     """
     document = json.loads(source.read_text(encoding="utf-8"))
     module = document["modules"][top]
@@ -41,13 +44,18 @@ def delay_write_addresses(source: Path, target: Path, top: str) -> int:
                  for bit in cell["connections"]["Q"]}
     free = 1 + max(bit for cell in cells.values() for bits in cell["connections"].values()
                    for bit in bits if isinstance(bit, int))
-    later: Dict[int, int] = {}
+    later: List[Tuple[int, int]] = []       # a net and the one behind its LUT
+    newest: Dict[int, Tuple[int, int]] = {}  # of each net the last LUT's, and how many pins it has
     for bits in _write_addresses(cells):
         for n, bit in enumerate(bits):
             if bit in registers:
-                bits[n] = later.setdefault(bit, free + len(later))
-    for bit, delayed in later.items():
-        name = f"hold{bit}"
+                delayed, pins = newest.get(bit, (0, PINS))
+                if pins == PINS:
+                    delayed, pins = free + len(later), 0
+                    later.append((bit, delayed))
+                bits[n], newest[bit] = delayed, (delayed, pins + 1)
+    for bit, delayed in later:
+        name = f"hold{delayed}"
         cells[name] = {
             "hide_name": 0, "type": "LUT1", "parameters": {"INIT": PASSES}, "attributes": {},
             "port_directions": {"I0": "input", "O": "output"},

@@ -1,6 +1,6 @@
 """The sums of the last layer: 64 int16 for each image, written one by one, read four to a word."""
 
-from amaranth import Module, Signal
+from amaranth import Array, Module, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,6 +12,9 @@ SUM_BITS = 16
 SUMS_PER_WORD = WORD // SUM_BITS
 READ_LATENCY = 3
 """Cycles from a word's address to its data: a register on either side, as both ways are long."""
+BANK = 64
+"""Words of a bank: what a LUT RAM holds, so that a write enable needs no logic behind its register.
+"""
 
 
 class SumsMemory(wiring.Component):
@@ -35,18 +38,27 @@ class SumsMemory(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         words_each = MAX_CLASSES // SUMS_PER_WORD
-        sums = m.submodules.sums = memory.Memory(shape=WORD, depth=self.batch * words_each,
-                                                 init=[])
-        write, read = sums.write_port(granularity=SUM_BITS), sums.read_port()
-        place, value = Signal.like(write.addr, reset_less=True), Signal(SUM_BITS, reset_less=True)
-        enable, address = Signal(SUMS_PER_WORD), Signal.like(read.addr, reset_less=True)
+        words = self.batch * words_each
+        to = Signal(range(words))
+        place, value = Signal(range(BANK), reset_less=True), Signal(SUM_BITS, reset_less=True)
+        address, found = Signal.like(to, reset_less=True), Signal.like(to, reset_less=True)
+        m.d.comb += to.eq(self.write.image * words_each + (self.write.index >> 2))
         m.d.sync += [
-            place.eq(self.write.image * words_each + (self.write.index >> 2)),
-            value.eq(self.write.sum), enable.eq(self.write.enable << self.write.index[:2]),
-            address.eq(self.address), self.word.eq(read.data),
+            place.eq(to), value.eq(self.write.sum),
+            address.eq(self.address), found.eq(address),
         ]
-        m.d.comb += [
-            write.addr.eq(place), write.data.eq(value.replicate(SUMS_PER_WORD)),
-            write.en.eq(enable), read.addr.eq(address),
-        ]
+        read_words = []
+        for bank in range(-(-words // BANK)):
+            sums = memory.Memory(shape=WORD, depth=min(words, BANK), init=[])
+            m.submodules[f"bank_{bank}"] = sums
+            write, read = sums.write_port(granularity=SUM_BITS), sums.read_port()
+            enable = Signal(SUMS_PER_WORD, name=f"enable_{bank}")
+            here = self.write.enable & (to // BANK == bank)
+            m.d.sync += enable.eq(here << self.write.index[:2])
+            m.d.comb += [
+                write.addr.eq(place), write.data.eq(value.replicate(SUMS_PER_WORD)),
+                write.en.eq(enable), read.addr.eq(address),
+            ]
+            read_words.append(read.data)
+        m.d.sync += self.word.eq(Array(read_words)[found // BANK])
         return m

@@ -8,7 +8,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from overlays.gateware.config import UNIT
-from overlays.gateware.pipeline import KEEP, OWN
+from overlays.gateware.pipeline import KEEP, OWN, register
 
 SLOTS = 3
 """Passes whose weights the cells hold."""
@@ -17,6 +17,8 @@ NO_SLOT = 3
 GROUP = 3
 """Lanes of a cell."""
 GROUPS = -(-UNIT // GROUP)
+SLOT_SINKS = 22
+"""Groups that share a register of the slot: a wide net is one that the router makes detours with."""
 Contents = data.ArrayLayout(2, GROUPS)
 """For each group of lanes how many of them differ, 0 to 3; lanes past the last one never do."""
 Slot = range(NO_SLOT + 1)
@@ -56,10 +58,13 @@ class WeightCells(wiring.Component):
     def elaborate(self, platform: Optional[object]) -> Module:
         m = Module()
         write = Signal(**KEEP)
-        address, slot = Signal(CellAddress, **OWN), Signal(Slot, **OWN)
-        m.d.sync += [write.eq(self.write), address.eq(self.address), slot.eq(self.slot)]
+        address = Signal(CellAddress, **OWN)
+        m.d.sync += [write.eq(self.write), address.eq(self.address)]
+        slots = [register(m, self.slot, f"slot_{n}", keep=True)
+                 for n in range(-(-GROUPS // SLOT_SINKS))]
         lanes = Cat(self.window, Const(0, GROUP * GROUPS - UNIT))
-        reads = [Cat(lanes[GROUP * g:GROUP * (g + 1)], slot) for g in range(GROUPS)]
+        reads = [Cat(lanes[GROUP * g:GROUP * (g + 1)], slots[g // SLOT_SINKS])
+                 for g in range(GROUPS)]
         make = _memory if platform is None else _luts
         make(m, self, write, address.as_value(), reads)
         return m

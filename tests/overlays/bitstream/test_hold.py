@@ -1,11 +1,12 @@
 """Delays before LUT RAMs' write addresses, in a netlist of a few cells."""
 
 import json
+from collections import Counter
 
 import pytest
 
 from overlays.bitstream.gate import violations
-from overlays.bitstream.hold import WRITE_ADDRESS, delay_write_addresses
+from overlays.bitstream.hold import PINS, WRITE_ADDRESS, delay_write_addresses
 from overlays.bitstream.netlist import LUT_RAMS, read
 
 REGISTER, LOGIC, READ = 10, 20, 30
@@ -35,7 +36,7 @@ def test_a_register_s_address_goes_through_one_lut_for_all_its_rams(held):
         a=ram("RAM32M", {"ADDRA": [REGISTER], "ADDRD": [REGISTER, LOGIC, "0"], "DIA": [REGISTER]}),
         b=ram("RAM64M", {"ADDRD": [REGISTER]}))
     assert count == 1
-    lut = cells[f"hold{REGISTER}"]
+    (lut,) = (cell for name, cell in cells.items() if name.startswith("hold"))
     (delayed,) = lut.pins["O"]
     assert (lut.kind, lut.number("INIT"), lut.pins["I0"]) == ("LUT1", 0b10, [REGISTER])
     assert delayed not in (REGISTER, LOGIC, READ)
@@ -43,6 +44,16 @@ def test_a_register_s_address_goes_through_one_lut_for_all_its_rams(held):
     assert cells["a"].pins == {"ADDRA": [REGISTER], "ADDRD": [delayed, LOGIC, "0"],
                                "DIA": [REGISTER]}
     assert cells["b"].pins == {"ADDRD": [delayed]}
+
+
+def test_a_wide_net_gets_several_luts(held):
+    count, cells = held(**{f"ram{n}": ram("RAM32M", {"ADDRD": [REGISTER]})
+                           for n in range(2 * PINS + 1)})
+    assert count == 3
+    luts = [cell for name, cell in cells.items() if name.startswith("hold")]
+    assert [lut.pins["I0"] for lut in luts] == [[REGISTER]] * 3
+    readers = Counter(cells[f"ram{n}"].pins["ADDRD"][0] for n in range(2 * PINS + 1))
+    assert readers == {lut.pins["O"][0]: pins for lut, pins in zip(luts, (PINS, PINS, 1))}
 
 
 def test_every_kind_of_lut_ram_is_known():

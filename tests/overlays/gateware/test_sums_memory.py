@@ -1,12 +1,14 @@
 import random
 
+import pytest
 from amaranth.sim import Simulator
 
 from overlays.gateware.sums_memory import READ_LATENCY, SumsMemory
 
 
-def test_every_image_has_a_burst_of_sixteen_words():
-    rng, batch = random.Random(2), 3
+@pytest.mark.parametrize("batch", [1, 2, 3, 8])  # less than a bank, and up to two
+def test_every_image_has_a_burst_of_sixteen_words(batch):
+    rng = random.Random(2)
     dut = SumsMemory(batch)
     sums = {(image, index): rng.getrandbits(16) for image in range(batch) for index in range(64)}
 
