@@ -18,7 +18,7 @@ GROUP = 3
 """Lanes of a cell."""
 GROUPS = -(-UNIT // GROUP)
 SLOT_SINKS = 22
-"""Groups that share a register of the slot: a wide net is one that the router makes detours with."""
+"""Groups that share a register of the slot: with wide nets the router makes detours."""
 Contents = data.ArrayLayout(2, GROUPS)
 """For each group of lanes how many of them differ, 0 to 3; lanes past the last one never do."""
 Slot = range(NO_SLOT + 1)
