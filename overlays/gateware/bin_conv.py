@@ -5,16 +5,16 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from overlays.gateware import geometry
-from overlays.gateware.config import QUARTERS, TAPS, UNIT
+from overlays.gateware.config import QUARTERS, UNIT
 from overlays.gateware.decision import Decision
 from overlays.gateware.interfaces import MERGE_CYCLES, FmapRead, FmapWrite, Stage, Units
 from overlays.gateware.pipeline import KEEP, OWN
+from overlays.gateware.pixels import Pixels
 from overlays.gateware.raster import Raster, Step
 from overlays.gateware.reducer import Reducer
+from overlays.gateware.schedule import Schedule
 from overlays.gateware.thresholds import Thresholds
-from overlays.gateware.weight_cells import Slot, next_slot
 from overlays.gateware.weights import Weights
-from overlays.gateware.window import Window
 from pynq_bnn.registers import CHANNEL_STEP
 
 
@@ -40,7 +40,7 @@ class BinConv(wiring.Component):
 
     SETTLING = 5
     """From `start` to that of the blocks."""
-    START_LATENCY = SETTLING + 2 + Window.LATENCY
+    START_LATENCY = SETTLING + 2 + Schedule.LATENCY
     """From `start` to the window of the raster's first step."""
     LOAD_LATENCY = (Thresholds.START_CYCLES + Weights.START_CYCLES + Weights.LOADED_LATENCY
                     + Raster.READY_LATENCY)
@@ -60,7 +60,8 @@ class BinConv(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.raster = raster = Raster()
-        m.submodules.window = window = Window()
+        m.submodules.pixels = pixels = Pixels()
+        m.submodules.schedule = schedule = Schedule()
         m.submodules.thresholds = thresholds = Thresholds(self.reducers)
         m.submodules.weights = weights = Weights(self.reducers)
         m.submodules.decision = decision = Decision(self.reducers, Reducer.LATENCY)
@@ -91,7 +92,7 @@ class BinConv(wiring.Component):
             raster.shape.eq(shape),
             thresholds.outputs.eq(out_blocks * CHANNEL_STEP),
             weights.start.eq(thresholds.done),
-            window.spread.eq(spread), window.blocks.eq(blocks),
+            pixels.spread.eq(spread), pixels.blocks.eq(blocks),
             decision.out_spread.eq(out_spread), decision.blocks.eq(blocks),
             decision.pool.eq(shape.pool),
         ]
@@ -110,37 +111,32 @@ class BinConv(wiring.Component):
         m.d.sync += [step.eq(raster.step), address.eq(raster.address)]
         m.d.comb += [
             self.fmap.address.eq(address),
-            window.row.eq(self.fmap.data), window.step.eq(step),
+            pixels.row.eq(self.fmap.data), pixels.step.eq(step),
+            schedule.step.eq(step), schedule.start.eq(settling[-1]),
             raster.ready.eq(weights.loaded),
             weights.take.eq(raster.take),
         ]
 
         # Lanes.
-        slot = Signal(Slot, reset_less=True)
-        with m.If(window.pass_end_early):
-            m.d.sync += slot.eq(next_slot(slot))
-        with m.If(settling[-1]):
-            m.d.sync += slot.eq(0)
         m.d.comb += [
-            weights.release.eq(window.centre.valid & window.centre.pass_end),
-            decision.valid.eq(window.valid), decision.centre.eq(window.centre),
+            weights.release.eq(schedule.centre.valid & schedule.centre.pass_end),
+            decision.edges.eq(schedule.edges), decision.centre.eq(schedule.centre),
         ]
         for r in range(self.reducers):
             m.submodules[f"reducer_{r}"] = reducer = Reducer()
             m.d.comb += [
                 reducer.load.eq(weights.load[r]), reducer.entry.eq(weights.entries[r]),
-                reducer.phase.eq(weights.phase), reducer.slot.eq(slot),
-                reducer.outside.eq(window.outside),
+                reducer.phase.eq(weights.phase),
+                reducer.pixel.eq(pixels.pixel.word_select(r % QUARTERS, UNIT)),
+                reducer.slot.eq(schedule.slot), reducer.slot_above.eq(schedule.slot_above),
+                reducer.edges.eq(schedule.edges_early), reducer.place.eq(schedule.place),
                 decision.mismatches[r].eq(reducer.mismatches),
             ]
-            for tap in range(TAPS):
-                m.d.comb += reducer.window[tap].eq(
-                    window.window[tap].word_select(r % QUARTERS, UNIT))
 
         m.d.comb += [
             thresholds.index.eq(decision.index),
             decision.thresholds.eq(thresholds.thresholds),
-            self.stage.busy.eq(window.centre.valid),
+            self.stage.busy.eq(schedule.centre.valid),
             self.stage.waiting.eq(raster.waiting),
             self.stage.done.eq(decision.done),
         ]

@@ -8,10 +8,10 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from overlays.gateware.config import QUARTERS, TAPS, UNIT
+from overlays.gateware.config import QUARTERS, UNIT
 from overlays.gateware.interfaces import MERGE_CYCLES, WRITE_BITS, FmapWrite
 from overlays.gateware.pipeline import OWN, delay, register
-from overlays.gateware.raster import Centre, next_quarter
+from overlays.gateware.raster import Centre, Edges, next_quarter
 from overlays.gateware.thresholds import Threshold, Thresholds, threshold_depth
 from pynq_bnn.registers import CHANNEL_STEP, MAX_CHANNELS, MAX_SIDE
 
@@ -32,10 +32,10 @@ class Decision(wiring.Component):
     blocks : 64-channel blocks of an input pixel, 1 to 8
     passes : of the layer
     pool : 2 x 2 max pooling
-    valid, centre : of a window
+    edges, centre : of a window
     mismatches : MISMATCH_LATENCY cycles after them
     index, thresholds : port of the thresholds' memory
-    write : LATENCY cycles after valid and centre
+    write : LATENCY cycles after edges and centre
     done : MERGE_CYCLES after the last write
     """
 
@@ -50,7 +50,7 @@ class Decision(wiring.Component):
             "blocks": In(4),
             "passes": In(10),
             "pool": In(1),
-            "valid": In(TAPS),
+            "edges": In(Edges),
             "centre": In(Centre),
             "mismatches": In(data.ArrayLayout(11, reducers)),
             "index": Out(range(threshold_depth(reducers))),
@@ -61,7 +61,7 @@ class Decision(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        # Ages, in cycles since valid and centre: when what is compared, and the outcome, are there.
+        # Ages, in cycles since edges and centre: when what is compared, and the outcome, are there.
         summed = self.mismatch_latency + 2
         compared = summed + 1
         centres = [self.centre]
@@ -92,8 +92,8 @@ class Decision(wiring.Component):
         blocks, blocks_3 = Signal(4, **OWN), Signal(5, **OWN)
         m.d.sync += [blocks.eq(self.blocks), blocks_3.eq(self.blocks + (self.blocks << 1))]
         # One, two or three rows of as many columns are valid, never none.
-        above, below = self.valid[1], self.valid[7]
-        left, right = self.valid[3], self.valid[5]
+        above, below = self.edges.above, self.edges.below
+        left, right = self.edges.left, self.edges.right
         rows, rows_1, rows_3, every = (Signal(bits, name=name, reset_less=True) for name, bits in (
             ("rows", 5), ("rows_1", 5), ("rows_3", 7), ("every", 7)))
         side, sides = (Signal(2, name=name, reset_less=True) for name in ("side", "sides"))

@@ -6,7 +6,6 @@ from amaranth import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from overlays.gateware.config import TAPS
 from overlays.gateware.interfaces import MERGE_CYCLES, StageShape
 from pynq_bnn.registers import MAX_SIDE, PAD_NONE, PAD_ONE, PAD_ZERO
 
@@ -17,13 +16,26 @@ Centre = data.StructLayout({
     "pass_end": 1,
 })
 
+Edges = data.StructLayout({  # neighbours of a centre: inside the map, or padded with +1
+    "above": 1,
+    "below": 1,
+    "left": 1,
+    "right": 1,
+})
+
+Place = data.StructLayout({
+    "write": 1,          # a column of the raster (PAD_ONE's zero column and pauses are none)
+    "column": range(MAX_SIDE),
+    "joined": 1,         # what the row above added counts; it is of the same map, or zeros
+})
+
 Step = data.StructLayout({
     "pixel": 1,          # a pixel of the map is read; else it is zero
     "quarter": 2,        # of the buffer's row, where it begins
-    "write": 1,          # a column of the raster (PAD_ONE's zero column and pauses are none)
-    "column": range(MAX_SIDE),
-    "centre": Centre,    # of the window around the pixel one row above
-    "taps": TAPS,        # of that window: inside the map, or padded with +1
+    "place": Place,
+    "begin": 1,          # the pass's first
+    "centre": Centre,    # one row above the pixel
+    "edges": Edges,      # of the centre
 })
 
 
@@ -33,8 +45,8 @@ class Raster(wiring.Component):
     The centres' row is the one read before; so while the last row of an image is worked on, the
     first of the next image or pass is read; only after the last pass comes a row without pixels.
     PAD_ONE adds a row of zeros above each image and a column of zeros right of it.  A pass pauses
-    before its first row of centres until `ready`, and starts at least MERGE_CYCLES after the one
-    before.
+    before its first row until `ready`, and starts at least MERGE_CYCLES after the one before; so
+    does the row after the last one.
 
     Ports
     -----
@@ -80,30 +92,30 @@ class Raster(wiring.Component):
         pass_ = _Counter(m, "pass", 10, self.passes - 1)
         address, quarter = Signal(16, reset_less=True), Signal(2, reset_less=True)
         # The row of centres, one above.
-        has_centres, is_first, is_last, is_end, of_last_image = (
+        has_centres, is_first, is_end, of_last_image = (
             Signal(name=name, reset_less=True)
-            for name in ("has_centres", "is_first", "is_last", "is_end", "of_last_image"))
+            for name in ("has_centres", "is_first", "is_end", "of_last_image"))
 
-        moves, row_done, opens_pass, pixel = Signal(), Signal(), Signal(), Signal()
+        moves, row_done, ends_pass, pixel = Signal(), Signal(), Signal(), Signal()
         zero_column, spaced = Signal(), Signal()
         spacing = Signal(signed(4), reset_less=True)  # below 0 the next pass may start
-        go, take = Signal(), Signal()
+        may, go, take = Signal(), Signal(), Signal()
         m.d.comb += [
             moves.eq(active & ~hold),
             row_done.eq(moves & column.last),
             zero_column.eq(one & column.last),
-            opens_pass.eq(row.first & image.first & ~flush),
+            ends_pass.eq(row_done & row.last & image.last & ~flush),
             pixel.eq(moves & ~flush & ~zero_column & ~(one & row.first)),
             spaced.eq(spacing < 0),
-            take.eq(go & (hold | (row_done & opens_pass))),
+            take.eq(go & ((hold & ~flush) | (ends_pass & ~pass_.last))),
         ]
-        m.d.sync += [go.eq(self.ready & spaced & ~take), self.take.eq(take),
-                     self.waiting.eq(hold & ~self.ready)]
+        m.d.sync += [may.eq(spaced & ~take), go.eq(self.ready & spaced & ~take),
+                     self.take.eq(take), self.waiting.eq(hold & ~flush & ~self.ready)]
         with m.If(take):
             m.d.sync += spacing.eq(MERGE_CYCLES - 2 - self.READY_LATENCY)
         with m.Elif(~spaced):
             m.d.sync += spacing.eq(spacing - 1)
-        with m.If(hold & go):
+        with m.If(hold & Mux(flush, may, go)):
             m.d.sync += hold.eq(0)
 
         stride = Signal(3, reset_less=True)
@@ -123,10 +135,9 @@ class Raster(wiring.Component):
         with m.If(row_done):
             m.d.sync += [
                 *row.step(),
-                hold.eq(opens_pass & ~go),
+                hold.eq(ends_pass & ~Mux(pass_.last, may, go)),
                 has_centres.eq(~flush & (zero | ~row.first) & ~(none & row.last)),
                 is_first.eq(row.first),
-                is_last.eq(row.last),
                 is_end.eq(Mux(none, row.next_is_last, row.last)),
                 of_last_image.eq(image.last),
                 active.eq(~flush),
@@ -137,30 +148,30 @@ class Raster(wiring.Component):
                     m.d.sync += [*pass_.step(), address.eq(0), flush.eq(pass_.last)]
         with m.If(self.start):
             m.d.sync += [
-                active.eq(1), flush.eq(0), hold.eq(0), has_centres.eq(0), spacing.eq(-1),
+                active.eq(1), flush.eq(0), hold.eq(1), has_centres.eq(0), spacing.eq(-1),
                 *column.start(), *row.start(), *image.start(), *pass_.start(),
                 address.eq(0), quarter.eq(0),
             ]
 
-        left = zero & column.first
-        right = zero & column.last
-        rows = (~(zero & is_first), 1, ~(zero & is_last))
-        columns = (~left, 1, ~right)
         row_end = Mux(zero, column.last, column.next_is_last)
         m.d.comb += [
             self.address.eq(address),
             step.pixel.eq(pixel),
             step.quarter.eq(quarter),
-            step.write.eq(moves & ~zero_column),
-            step.column.eq(column.value),
+            step.place.write.eq(moves & ~zero_column),
+            step.place.column.eq(column.value),
+            step.begin.eq(moves & column.first & row.first & image.first),
             step.centre.valid.eq(moves & has_centres & ~zero_column
                                  & ~(none & (column.first | column.last))),
             step.centre.row_end.eq(row_end),
             step.centre.image_end.eq(row_end & is_end),
             step.centre.pass_end.eq(row_end & is_end & of_last_image),
         ]
-        m.d.comb += [step.taps[3 * ky + kx].eq(rows[ky] & columns[kx])
-                     for ky in range(3) for kx in range(3)]
+        m.d.comb += [  # under the last row of centres lies the first one of another map
+            step.edges.above.eq(~(zero & is_first)), step.edges.below.eq(~(zero & row.first)),
+            step.place.joined.eq(step.edges.below),
+            step.edges.left.eq(~(zero & column.first)), step.edges.right.eq(~(zero & column.last)),
+        ]
         return m
 
 

@@ -1,68 +1,103 @@
-"""One XNOR-popcount unit: a window of 9 x 128 lanes against weights, to a count of mismatches."""
+"""One XNOR-popcount unit: windows of 9 x 128 lanes against weights, to counts of mismatches."""
 
 from typing import Dict, List, Sequence, Tuple
 
 from amaranth import Cat, Const, Module, Signal, Value
-from amaranth.lib import data, wiring
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from overlays.gateware.config import TAPS, UNIT
+from overlays.gateware.config import UNIT
 from overlays.gateware.expander import Expander, Load
 from overlays.gateware.pipeline import OWN, register
+from overlays.gateware.raster import Edges, Place
 from overlays.gateware.weight_cells import GROUP, GROUPS, NO_SLOT, Slot, WeightCells
+from pynq_bnn.registers import MAX_SIDE
 
 Columns = Dict[int, List[Value]]
 """Vectors of bits by the log2 of their weight; all bits of a column count alike."""
 
 
+ROWS, COLUMNS = 3, 3
+ROW_BITS = (COLUMNS * UNIT).bit_length()
+BELOW = 2
+LEFT, RIGHT = 0, 2
+
+
 class Reducer(wiring.Component):
     """Holds the weights of SLOTS passes and counts the lanes in which a window differs from them.
 
+    An island: a pixel comes in each cycle, a count goes out, and nothing else is wide.  Three
+    pixels of a row lie in registers and meet all nine taps at once, each row of these in a tree of
+    its own.  What the pixels' row adds to the centres one row below, of its own row and one row
+    above is kept for each column, in memories, until the last of these sums is complete.
+
     Ports
     -----
-    load, entry, phase : the expander's: a unit of weights, and where it goes; a window that comes
-        WRITE_LATENCY cycles after `load` can meet it
-    slot, outside : of the window that comes LEAD cycles later; `outside` are the taps, 9 bits, that
-        don't count
-    window : 9 x 128 bits, tap after tap
-    mismatches : 11 bits, 0 to 1152, LATENCY cycles after the window
+    load, entry, phase : the expander's: a unit of weights, and where it goes; pixels that are in
+        the middle WRITE_LATENCY cycles after `load` can meet it
+    pixel : in the middle two cycles later
+    slot, slot_above, edges : LEAD cycles before the pixel is in the middle: the slot that its row
+        is counted with, the one that the row above is, and which neighbours count
+    place : of the pixel in the middle PLACE_LAG cycles ago
+    mismatches : 11 bits, 0 to 1152, of the window round the pixel above the one that was in the
+        middle LATENCY cycles ago
 
-    A new window every cycle.  No more than a weight cell and a LUT, or two LUT, or one carry chain
+    No more than a weight cell and a LUT, two LUT, one carry chain or a memory and a carry chain
     between registers.
     """
 
     load: In(1)
     entry: In(Load)
     phase: In(GROUP)
+    pixel: In(UNIT)
     slot: In(Slot)
-    outside: In(TAPS)
-    window: In(data.ArrayLayout(UNIT, TAPS))
+    slot_above: In(Slot)
+    edges: In(Edges)
+    place: In(Place)
     mismatches: Out(11)
 
     LEAD = 2
     WRITE_LATENCY = 11
     LATENCY = 6
+    PLACE_LAG = LATENCY - 2
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.expander = expander = Expander()
-        slot, outside = Signal(Slot, **OWN), Signal(TAPS, **OWN)
-        m.d.sync += [slot.eq(self.slot), outside.eq(self.outside)]
         m.d.comb += [expander.load.eq(self.load), expander.entry.eq(self.entry),
                      expander.phase.eq(self.phase)]
-        columns: Columns = {}
+        right, middle, left = (Signal(UNIT, name=name, reset_less=True)
+                               for name in ("right", "middle", "left"))
+        m.d.sync += [right.eq(self.pixel), middle.eq(right), left.eq(middle)]
+        slot, slot_above = Signal(Slot, **OWN), Signal(Slot, **OWN)
+        edges = Signal(Edges, **OWN)
+        m.d.sync += [slot.eq(self.slot), slot_above.eq(self.slot_above), edges.eq(self.edges)]
         assert (1 << len(slot)) - 1 == NO_SLOT
-        for tap in range(TAPS):
-            m.submodules[f"cells_{tap}"] = cells = WeightCells()
-            m.d.comb += [
-                cells.write.eq(expander.write[tap]), cells.address.eq(expander.address),
-                cells.contents.eq(expander.contents),
-                cells.slot.eq(slot | outside[tap].replicate(len(slot))),
-                cells.window.eq(self.window[tap]),
-            ]
-            for weight in range(2):
-                columns.setdefault(weight, []).append(Cat(
-                    cells.differ[g][weight] for g in range(GROUPS)))
+        counts = []
+        for row in range(ROWS):
+            columns: Columns = {}
+            for column, window in enumerate((left, middle, right)):
+                tap = COLUMNS * row + column
+                outside = (~edges.left if column == LEFT else ~edges.right if column == RIGHT
+                           else Const(0, 1)) | (~edges.below if row == BELOW else Const(0, 1))
+                m.submodules[f"cells_{tap}"] = cells = WeightCells()
+                m.d.comb += [
+                    cells.write.eq(expander.write[tap]), cells.address.eq(expander.address),
+                    cells.contents.eq(expander.contents),
+                    cells.slot.eq((slot_above if row == BELOW else slot)
+                                  | outside.replicate(len(slot))),
+                    cells.window.eq(window),
+                ]
+                for weight in range(2):
+                    columns.setdefault(weight, []).append(Cat(
+                        cells.differ[g][weight] for g in range(GROUPS)))
+            counts.append(self._count(m, columns))
+        self._join(m, counts)
+        return m
+
+    def _count(self, m: Module, columns: Columns) -> Value:
+        """How many lanes of a row differ, LATENCY - 1 cycles later."""
         latency = 0
         while _height(columns) > 4:
             columns = _compress(m, columns)
@@ -72,9 +107,26 @@ class Reducer(wiring.Component):
             latency += 1
         rows = _rows(columns)
         halves = [register(m, sum(rows[i:i + 2])) for i in range(0, len(rows), 2)]
-        m.d.comb += self.mismatches.eq(register(m, sum(halves)))
-        assert latency + 2 == self.LATENCY
-        return m
+        assert latency + 3 == self.LATENCY
+        return register(m, sum(halves)[:ROW_BITS])
+
+    def _join(self, m: Module, counts: Sequence[Value]) -> None:
+        """Rows of counts: the first adds to the row below, the next to its own, the last above."""
+        place = Signal(Place, **OWN)
+        m.d.sync += place.eq(self.place)
+        sums = []  # what rows before have brought: one, two of them
+        for name, bits in (("first", ROW_BITS), ("second", ROW_BITS + 1)):
+            m.submodules[name] = memory = Memory(shape=bits, depth=MAX_SIDE, init=[])
+            into, outof = memory.write_port(), memory.read_port(domain="comb")
+            m.d.comb += [into.en.eq(place.write), into.addr.eq(place.column),
+                         outof.addr.eq(place.column)]
+            sums.append((into.data, outof.data))
+        (first_in, first), (second_in, second) = sums
+        m.d.comb += [
+            first_in.eq(counts[0]),
+            second_in.eq(counts[1] + (first & place.joined.replicate(ROW_BITS))),
+        ]
+        m.d.comb += self.mismatches.eq(register(m, counts[2] + second))
 
 
 def _height(columns: Columns) -> int:
