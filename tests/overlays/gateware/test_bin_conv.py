@@ -118,11 +118,11 @@ class Layer:
         return self.passes * s["images"] * (s["height"] + more) * (s["width"] + more)
 
     def first_busy(self, row):
-        """When the first centre of the raster is there: after its first row and the parameters."""
+        """When the first centre of the raster is there: after the parameters and its first row."""
         outputs_each = min(self.shape["outputs"] // self.passes, 4)
         thresholds = (self.shape["outputs"] - 4) // outputs_each  # the last unit is not waited for
-        return BinConv.START_LATENCY + max(
-            row, BinConv.LOAD_LATENCY + thresholds + REDUCERS * TAPS)
+        return (BinConv.START_LATENCY + BinConv.LOAD_LATENCY + thresholds + REDUCERS * TAPS
+                + row)
 
     def simulate(self, stage, limit, stall=0):
         """The counts, and the writes: cycle, address, size, bits of each."""

@@ -9,9 +9,8 @@ from overlays.gateware.thresholds import Thresholds
 
 REDUCERS, MISMATCH_LATENCY = 4, 3
 HEIGHT, WIDTH, IMAGES = 2, 6, 2
-ALL = 0x1FF
-BORDERS = (0b110110000, 0b000110110, 0b111111000, 0b000111111, 0b000010000, 0b000111000)
-"""Valid taps at a map's corners and edges, and where it has one row or column."""
+NAMES = ("above", "below", "left", "right")
+ALL = dict.fromkeys(NAMES, 1)
 
 
 class Case:
@@ -31,14 +30,16 @@ class Case:
                     for x in range(WIDTH):
                         while rng.random() < 0.2:
                             self.cycles.append((ALL, {"valid": 0, "pass_end": 1}, [0] * REDUCERS))
-                        valid = ALL if rng.random() < 0.3 else rng.choice(BORDERS)
+                        edges = {name: rng.getrandbits(1) for name in NAMES}
+                        taps = ((1 + edges["above"] + edges["below"])
+                                * (1 + edges["left"] + edges["right"]))
                         row_end = x == WIDTH - 1
                         image_end = row_end and y == HEIGHT - 1
                         mismatches = [rng.randint(0, self.blocks * 36) for _ in range(REDUCERS)]
                         centre = {"valid": 1, "row_end": row_end, "image_end": image_end,
                                   "pass_end": image_end and image == IMAGES - 1}
-                        self.cycles.append((valid, centre, mismatches))
-                        full = 64 * self.blocks * bin(valid).count("1")
+                        self.cycles.append((edges, centre, mismatches))
+                        full = 64 * self.blocks * taps
                         reached[y, x] = [
                             full - 2 * sum(mismatches[j << spread:j + 1 << spread])
                             >= self.thresholds[number][j << spread][0] for j in range(n)]
@@ -74,10 +75,10 @@ def test_writes(spread, pool, out_spread):
         await ctx.tick()
         ctx.set(dut.start, 0)
         indices = [0] * (Thresholds.READ_LATENCY + 1)
-        idle = (0, {"valid": 0}, [0] * REDUCERS)
+        idle = (ALL, {"valid": 0}, [0] * REDUCERS)
         cycles = [*case.cycles, *[idle] * (dut.latency + MERGE_CYCLES + 4)]
-        for cycle, (valid, centre, _) in enumerate(cycles):
-            ctx.set(dut.valid, valid)
+        for cycle, (edges, centre, _) in enumerate(cycles):
+            ctx.set(dut.edges, edges)
             ctx.set(dut.centre, centre)
             ctx.set(dut.mismatches, cycles[cycle - MISMATCH_LATENCY][2])
             indices = [ctx.get(dut.index), *indices[:-1]]

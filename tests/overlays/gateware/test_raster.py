@@ -9,20 +9,22 @@ from pynq_bnn.registers import PAD_NONE, PAD_ONE, PAD_ZERO
 
 
 def expected_centres(shape, passes):
-    """(pass, image, row, column, valid taps, row_end, image_end, pass_end) of each, in order."""
+    """(passes begun, column, edges, row_end, image_end, pass_end) of each, in order.
+
+    The last row of a pass comes with the first of the next one, which has begun by then.
+    """
     height, width, edge = shape["height"], shape["width"], int(shape["padding"] == PAD_NONE)
     for number in range(passes):
         for image in range(shape["images"]):
             for y in range(edge, height - edge):
                 for x in range(edge, width - edge):
-                    taps = sum(
-                        1 << 3 * ky + kx for ky in range(3) for kx in range(3)
-                        if shape["padding"] != PAD_ZERO
-                        or (0 <= y + ky - 1 < height and 0 <= x + kx - 1 < width))
+                    edges = tuple(int(shape["padding"] != PAD_ZERO or inside) for inside in (
+                        y > 0, y < height - 1, x > 0, x < width - 1))
                     row_end = x == width - edge - 1
                     image_end = row_end and y == height - edge - 1
-                    yield (number, image, y, x, taps, row_end, image_end,
-                           image_end and image == shape["images"] - 1)
+                    pass_end = image_end and image == shape["images"] - 1
+                    below = y == height - 1 and image == shape["images"] - 1
+                    yield (min(number + 1 + below, passes), x, edges, row_end, image_end, pass_end)
 
 
 def expected_pixels(shape, spread, passes):
@@ -46,7 +48,7 @@ def test_steps(padding, height, width, images, spread):
              "pool": 0, "images": images, "last": 0}
     passes, rng = 3, random.Random(width)
     dut = Raster()
-    centres, pixels, takes = [], [], []
+    centres, times, pixels, takes, begins = [], [], [], [], []
 
     async def bench(ctx):
         ctx.set(dut.shape, shape)
@@ -56,7 +58,7 @@ def test_steps(padding, height, width, images, spread):
         ctx.set(dut.start, 1)
         await ctx.tick()
         ctx.set(dut.start, 0)
-        number, was_ready = -1, [0] * (Raster.READY_LATENCY + 1)
+        number, was_ready = 0, [0] * (Raster.READY_LATENCY + 1)
         limit = 100 * passes + passes * (height + 2) * (width + 2) * images
         for cycle in range(limit):
             ready = rng.random() < 0.1
@@ -68,10 +70,17 @@ def test_steps(padding, height, width, images, spread):
                 assert was_ready[-1]
                 takes.append(cycle)
                 number += 1
+            if ctx.get(step.begin):
+                begins.append(cycle)
+            if ctx.get(step.place.write):
+                row_of_map = ctx.get(step.edges.below) or padding != PAD_ZERO
+                assert ctx.get(step.place.joined) == row_of_map
             if ctx.get(step.centre.valid):
-                assert number >= 0, "a centre before the weights were taken"
+                times.append(cycle)
                 end = [ctx.get(step.centre[name]) for name in ("row_end", "image_end", "pass_end")]
-                centres.append((number, ctx.get(step.column), ctx.get(step.taps), *end))
+                edges = tuple(ctx.get(step.edges[name])
+                              for name in ("above", "below", "left", "right"))
+                centres.append((number, ctx.get(step.place.column), edges, *end))
             if ctx.get(dut.waiting):
                 assert not was_ready[0]
             was_ready = [ready, *was_ready[:-1]]
@@ -82,7 +91,8 @@ def test_steps(padding, height, width, images, spread):
     sim.add_testbench(bench)
     sim.run()
     assert pixels == list(expected_pixels(shape, spread, passes))
-    assert centres == [(number, x, taps, *end) for number, _, _, x, taps, *end
-                       in expected_centres(shape, passes)]
+    assert centres == list(expected_centres(shape, passes))
     assert len(takes) == passes
-    assert all(b - a >= MERGE_CYCLES for a, b in zip(takes, takes[1:]))
+    assert begins[:passes] == takes, "a pass's first step is there when its weights are taken"
+    each = len(times) // passes
+    assert all(b - a >= MERGE_CYCLES for a, b in zip(times, times[each:]))
