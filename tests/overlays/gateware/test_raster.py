@@ -61,7 +61,7 @@ def test_steps(padding, height, width, images, spread):
         number, was_ready = 0, [0] * (Raster.READY_LATENCY + 1)
         limit = 100 * passes + passes * (height + 2) * (width + 2) * images
         for cycle in range(limit):
-            ready = rng.random() < 0.1
+            ready = number < passes and rng.random() < 0.1
             ctx.set(dut.ready, ready)
             step = dut.step
             if ctx.get(step.pixel):
@@ -82,7 +82,7 @@ def test_steps(padding, height, width, images, spread):
                               for name in ("above", "below", "left", "right"))
                 centres.append((number, ctx.get(step.place.column), edges, *end))
             if ctx.get(dut.waiting):
-                assert not was_ready[0]
+                assert not was_ready[0] and number < passes
             was_ready = [ready, *was_ready[:-1]]
             await ctx.tick()
 

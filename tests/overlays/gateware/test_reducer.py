@@ -103,21 +103,29 @@ def test_counts_of_maps_one_after_the_other(height, width):
 
 
 def test_zeros_around_count_where_they_are_said_to():
-    """As with padding by +1: a row of zeros above, a column of zeros that is not written."""
+    """As with padding by +1: a row of zeros above, a column of zeros that is not written.
+
+    The row of zeros below one map is that above the next, which is counted with other weights.
+    """
     rng, height, width = random.Random(3), 3, 4
     weights = [[random_bits(rng) for _ in range(TAPS)] for _ in range(SLOTS)]
-    pixels = random_map(rng, height, width)
+    maps = [random_map(rng, height, width) for _ in range(SLOTS)]
     steps = []
-    for row in ([0] * width, *pixels, [0] * width):
-        for x, pixel in enumerate((*row, 0)):
-            steps.append({"pixel": pixel, "slot": 0, "slot_above": 0,
-                          "edges": {"above": 1, "below": 1, "left": 1, "right": 1},
-                          "place": {"write": x < width, "column": x, "joined": 1}})
-    padded = [[0] * (width + 2), *([0, *row, 0] for row in pixels), [0] * (width + 2)]
-    inner = [row[1:-1] for row in window_counts(weights[0], padded)[1:-1]]
+    for n, pixels in enumerate((*maps, [])):
+        for y, row in enumerate(([0] * width, *pixels)):
+            for x, pixel in enumerate((*row, 0)):
+                steps.append({
+                    "pixel": pixel, "slot": n % SLOTS, "slot_above": (n if y else n - 1) % SLOTS,
+                    "edges": {"above": 1, "below": 1, "left": 1, "right": 1},
+                    "place": {"write": x < width, "column": x if x < width else rng.randrange(width),
+                              "joined": 1}})
     got = simulate(weights, steps)
-    rows = [got[y * (width + 1):][:width] for y in range(height + 2)]
-    assert rows[2:] == inner
+    rows = [got[y * (width + 1):][:width] for y in range(len(steps) // (width + 1))]
+    for n, pixels in enumerate(maps):
+        padded = [[0] * (width + 2), *([0, *row, 0] for row in pixels), [0] * (width + 2)]
+        first = n * (height + 1) + 2  # the first row of centres comes with the second of the map
+        assert rows[first:first + height] == [
+            row[1:-1] for row in window_counts(weights[n], padded)[1:-1]]
 
 
 def test_each_lane_counts_once():
