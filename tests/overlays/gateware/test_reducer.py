@@ -117,7 +117,7 @@ def test_zeros_around_count_where_they_are_said_to():
                 steps.append({
                     "pixel": pixel, "slot": n % SLOTS, "slot_above": (n if y else n - 1) % SLOTS,
                     "edges": {"above": 1, "below": 1, "left": 1, "right": 1},
-                    "place": {"write": x < width, "column": x if x < width else rng.randrange(width),
+                    "place": {"write": x < width, "column": x % width,
                               "joined": 1}})
     got = simulate(weights, steps)
     rows = [got[y * (width + 1):][:width] for y in range(len(steps) // (width + 1))]
