@@ -115,7 +115,7 @@ class Raster(wiring.Component):
             m.d.sync += spacing.eq(MERGE_CYCLES - 2 - self.READY_LATENCY)
         with m.Elif(~spaced):
             m.d.sync += spacing.eq(spacing - 1)
-        with m.If(hold & go):
+        with m.If(hold & Mux(flush, may, go)):
             m.d.sync += hold.eq(0)
 
         stride = Signal(3, reset_less=True)
