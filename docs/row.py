@@ -25,8 +25,8 @@ LABELS = (
                                         "them\nchannels of the pixel above"),
     ("spread", 0.45, "spread", "the pixel that is read,\nrepeated until it fills\n"
                                "all four quarters"),
-    ("window", 1.2, "window", "3 × 3 taps of four quarters;\nline buffers hold the pixels\n"
-                              "read before the newest"),
+    ("window", 1.2, "window", "3 × 3 taps of four quarters;\nof the rows before the newest,\n"
+                              "counts are kept, not pixels"),
     ("reducers", 0.45, "reducers", "reducer r takes quarter r mod 4\nof all nine taps, against "
                                    "9 units\nof weights: 9 × 128 lanes"),
     ("outputs", 0.4, "outputs", "the counts of 1, 2 or 4 reducers\nadded, then the threshold"),
