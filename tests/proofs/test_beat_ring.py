@@ -1,0 +1,35 @@
+"""AXI's rule for WVALID, and that beats come in order, none lost or doubled."""
+
+import pytest
+
+from overlays.gateware.beat_ring import BeatRing
+from tests.proofs.prover import Claims, faulty, needs_yosys
+
+pytestmark = [pytest.mark.slow, needs_yosys]
+
+
+class RingClaims(Claims):
+    def state(self):
+        ring = self.dut
+        self.assume(self.held(ring.beats.valid, ring.beats.ready, ring.beats.payload.as_value()))
+        self.claim("a beat stays until it is taken",
+                   self.held(ring.valid, ring.ready, ring.beat.as_value()))
+        self.in_order(ring.beats.valid & ring.beats.ready, ring.beats.payload.data[0],
+                      ring.valid & ring.ready, ring.beat.data[0], most=2)
+
+
+def test_claims(tmp_path):
+    verdicts = RingClaims(BeatRing()).prove(tmp_path)
+    assert all(verdict.proved for verdict in verdicts.values()), verdicts
+
+
+@pytest.mark.parametrize("right, wrong, claim", (
+    ("(write == n) & ~full[n]", "(write == n)", "a beat stays until it is taken"),
+    ("self.beats.ready.eq(~full[write])", "self.beats.ready.eq(1)",
+     "in order, nothing lost, nothing twice"),
+    ("read.eq(read ^ (self.valid & self.ready))", "read.eq(read ^ self.ready)",
+     "in order, nothing lost, nothing twice"),
+))
+def test_a_fault_is_found(tmp_path, right, wrong, claim):
+    verdicts = RingClaims(faulty(BeatRing, right, wrong)()).prove(tmp_path)
+    assert not verdicts[claim].proved
