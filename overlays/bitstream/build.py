@@ -49,10 +49,18 @@ class Settings:
     """How much the router trusts its guess of what is left of a way; with nextpnr's own 1.75 it is
     done sooner, with ways that are longer by up to 2 ns."""
 
+    margin: int = 6
+    """How far a way may leave the box round its net's pins, in tiles; nextpnr's own is 3."""
+
     @property
     def placing(self) -> str:
         """Of the folder with the placement that they led to."""
         return f"{self.target_mhz:g}MHz-weight{self.timing_weight}-seed{self.seed}"
+
+    @property
+    def routing(self) -> str:
+        """Of the folder in it with the routes."""
+        return f"estimate{self.estimate_weight:g}-margin{self.margin}"
 
     @property
     def placer(self) -> Dict[str, object]:
@@ -63,7 +71,8 @@ class Settings:
     def router(self) -> Dict[str, object]:
         """What the router has no option for."""
         return {"router2/estimateWeight": f"{self.estimate_weight:g}",
-                "router2/biasCostFactor": f"{ROUTER_BIAS:g}"}
+                "router2/biasCostFactor": f"{ROUTER_BIAS:g}",
+                "router2/bbMargin/x": self.margin, "router2/bbMargin/y": self.margin}
 
 
 ROUTER_BIAS = 0.1
@@ -124,7 +133,7 @@ class Build:
     @property
     def routing(self) -> Path:
         """Where the router leaves its."""
-        path = self.placing / f"estimate{self.settings.estimate_weight:g}"
+        path = self.placing / self.settings.routing
         path.mkdir(exist_ok=True)
         return path
 

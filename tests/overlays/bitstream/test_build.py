@@ -69,16 +69,17 @@ def test_each_step_is_done_once(design, tools, tmp_path):
     assert (tmp_path / "calls").read_text() == "yosys nextpnr nextpnr "
     assert list(design.seconds) == ["zynq.v", "synthesized.json", "zynq.json", "placed.json",
                                     "routed.json"]
-    for settings, calls in ((Settings(estimate_weight=1.0), 3), (Settings(seed=2), 5)):
+    for settings, calls in ((Settings(estimate_weight=1.0), 3), (Settings(margin=3), 4),
+                            (Settings(seed=2), 6)):
         Build(SMALL, tools, settings, tmp_path / "work").routed()
         assert (tmp_path / "calls").read_text() == "yosys " + calls * "nextpnr "
 
 
 def test_placer_and_router_get_the_settings_that_they_have_no_option_for(design):
-    for path, settings in ((design.placed(), {"placerHeap/timingWeight": 30}),
-                           (design.routed(), {"placerHeap/timingWeight": 30,
-                                              "router2/estimateWeight": "1.2",
-                                              "router2/biasCostFactor": "0.1"})):
+    placer = {"placerHeap/timingWeight": 30}
+    router = {"router2/estimateWeight": "1.2", "router2/biasCostFactor": "0.1",
+              "router2/bbMargin/x": 6, "router2/bbMargin/y": 6}
+    for path, settings in ((design.placed(), placer), (design.routed(), {**placer, **router})):
         module = json.loads(path.read_text())["modules"]["top"]
         assert module["settings"] == settings
         assert module["cells"] == NETLIST["modules"]["zynq"]["cells"]
