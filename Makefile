@@ -5,7 +5,7 @@ PIP = bin/python -m pip install --quiet --disable-pip-version-check
 PICTURE ?= notebooks/pictures/chelsea.png
 BOARD ?= Pynq-Z1
 
-.PHONY: demo test test-main test-pynq test-training test-rtl test-slow synth lint benchmarks bench-arm test-arm \
+.PHONY: demo test test-main test-pynq test-training test-rtl test-slow synth lint prove benchmarks bench-arm test-arm \
   overlay overlay-proof wheel notebooks docs test-docs clean
 
 demo: .venv/ready
@@ -36,6 +36,10 @@ test-training: .venv-training/ready
 test-rtl: .venv-test/ready
 	.venv-test/bin/python -m pytest tests/overlays/gateware tests/pynq_bnn/devices/test_rtl.py \
 	  tests/pynq_bnn/devices/test_rtl_full.py
+
+# Claims about blocks for all inputs and all time, and faults that break them; wants Debian's yosys.
+prove: .venv-test/ready
+	.venv-test/bin/python -m pytest tests/proofs
 
 # Cost on an xc7z020; wants Debian's yosys.
 synth: .venv-test/ready

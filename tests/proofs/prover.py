@@ -118,12 +118,15 @@ class Claims:
         m, kept, now = self.m, Signal(init=1), Signal()
         m.d.comb += now.eq(kept & Cat(*self._assumed, 1).all())
         m.d.sync += kept.eq(now)
+        # With a free input no output is a constant 1; a constant 0, a claim that can't be broken,
+        # is no output of the circuit any more.
+        watched = Signal()
         outputs = [Signal(name=f"claim_{n}") for n in range(len(self._claims))]
-        m.d.comb += [output.eq(broken & now)
+        m.d.comb += [output.eq(broken & now & watched)
                      for output, broken in zip(outputs, self._claims.values())]
         inputs = [value for _, member, value in self.dut.signature.flatten(self.dut)
                   if member.flow == wiring.In]
-        ports = [self._clock.clk, *outputs, *(Value.cast(value) for value in inputs)]
+        ports = [self._clock.clk, watched, *outputs, *(Value.cast(value) for value in inputs)]
         (folder / "claims.v").write_text(
             verilog.convert(m, name="claims", ports=ports, emit_src=False))
         (folder / "claims.ys").write_text(SCRIPT.format(folder=folder))
@@ -131,9 +134,10 @@ class Claims:
                        timeout=TIMEOUT_S)
         places = dict(re.findall(r"^output (\d+) \d+ claim_(\d+)$",
                                  (folder / "claims.map").read_text(), re.MULTILINE))
-        assert len(places) == len(outputs)
-        return {list(self._claims)[int(number)]: _solve(folder / "claims.aig", int(place))
-                for place, number in places.items()}
+        verdicts = {name: Verdict(True, None) for name in self._claims}
+        for place, number in places.items():
+            verdicts[list(self._claims)[int(number)]] = _solve(folder / "claims.aig", int(place))
+        return verdicts
 
 
 def _solve(circuit: Path, output: int) -> Verdict:
