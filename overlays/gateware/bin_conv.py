@@ -34,8 +34,8 @@ class BinConv(wiring.Component):
 
     With its parameters there in time (reducers x 9 units a pass), a layer takes, from the first
     window on, images * passes times height * width cycles; PAD_ONE: (height + 1) * (width + 1).
-    Before that come START_LATENCY and the longer of a row and LOAD_LATENCY with the thresholds and
-    one pass of weights, after the last window FINISH_LATENCY.
+    Before that come START_LATENCY, LOAD_LATENCY with the thresholds and one pass of weights, and a
+    row, after the last window FINISH_LATENCY.
     """
 
     SETTLING = 5

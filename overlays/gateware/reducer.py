@@ -67,7 +67,8 @@ class Reducer(wiring.Component):
         m.submodules.expander = expander = Expander()
         m.d.comb += [expander.load.eq(self.load), expander.entry.eq(self.entry),
                      expander.phase.eq(self.phase)]
-        right, middle, left = (Signal(UNIT, name=name, reset_less=True)
+        # kept, as other reducers have equal ones
+        right, middle, left = (Signal(UNIT, name=name, **OWN)
                                for name in ("right", "middle", "left"))
         m.d.sync += [right.eq(self.pixel), middle.eq(right), left.eq(middle)]
         slot, slot_above = Signal(Slot, **OWN), Signal(Slot, **OWN)
