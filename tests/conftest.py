@@ -120,7 +120,9 @@ def flip_weight(in_dram):
             channels = parameters.network.layers[index - 1].out_channels
             width = 128 if channels <= 128 else 256 if channels <= 256 else 512
             if layer.is_conv:
-                bit += ((place[0] * 3 + place[1]) * 3 + place[2]) * width + place[3]
+                group, within = divmod(place[0], 1024 // width)
+                tap = 3 * place[1] + place[2]
+                bit += (9 * group + tap) * 1024 + within * width + place[3]
             else:
                 pixels = layer.in_channels // channels
                 bit += place[0] * -(-pixels * width // 512) * 512
