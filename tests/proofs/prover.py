@@ -12,7 +12,7 @@ import subprocess
 import sys
 import types
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Type
+from typing import Dict, List, NamedTuple, Optional, Set, Type
 
 import pytest
 from amaranth import Cat, ClockDomain, Module, Signal, Value
@@ -20,7 +20,7 @@ from amaranth.back import verilog
 from amaranth.lib import wiring
 
 TIMEOUT_S = 600
-"""Of one proof; the longest takes a tenth of it."""
+"""Of one proof; the longest takes seconds."""
 
 SCRIPT = """
 read_verilog {folder}/claims.v
@@ -63,6 +63,10 @@ class Claims:
 
     def state(self) -> None:
         raise NotImplementedError
+
+    @property
+    def names(self) -> Set[str]:
+        return set(self._claims)
 
     def claim(self, name: str, holds: Value) -> None:
         """In every cycle `holds`, unless an assumption has been broken by then."""

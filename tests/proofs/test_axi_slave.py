@@ -64,17 +64,30 @@ def test_claims(tmp_path):
     assert all(verdict.proved for verdict in verdicts.values()), verdicts
 
 
-@pytest.mark.parametrize("right, wrong, claim", (
-    ("with m.If(axi.rready):", "if True:", "a read beat stays until it is taken"),
-    ("with m.If(axi.bready):", "if True:", "a write's answer stays until it is taken"),
-    ('take("aw", axi.bid)', 'take("aw", axi.rid)', "with the ID of its address"),
+FAULTS = (  # what stands there, what instead, and the claims that this breaks
+    ("with m.If(axi.rready):", "if True:", ("a read beat stays until it is taken",)),
+    ("with m.If(axi.bready):", "if True:",
+     ("a write's answer stays until it is taken", "one transaction at a time")),
+    ('take("aw", axi.bid)', 'take("aw", axi.rid)', ("with the ID of its address",)),
     ("axi.rlast.eq(beats_left == 0)", "axi.rlast.eq(beats_left == 1)",
-     "RLAST with the last of them"),
+     ("RLAST with the last of them",)),
+    ("with m.If(beats_left == 0):", "with m.If(beats_left == 1):",
+     ("as many read beats as were asked for",)),
     ("with m.Elif(beats_left == 0):", "with m.Elif(beats_left <= 1):",
-     "a write is answered when all its beats have come"),
+     ("a write is answered when all its beats have come",)),
+    ("with m.Elif(beats_left == 0):", "with m.Elif(beats_left == 1):",
+     ("as many write beats are taken",)),
     ("with m.If(wait == 0):", "with m.If((wait == 0) & axi.wvalid):",
-     "it is never silent for long"),
-))
-def test_a_fault_is_found(tmp_path, right, wrong, claim):
+     ("it is never silent for long",)),
+)
+
+
+@pytest.mark.parametrize("right, wrong, claims", FAULTS)
+def test_a_fault_is_found(tmp_path, right, wrong, claims):
     verdicts = SlaveClaims(faulty(AxiSlave, right, wrong)(BASE)).prove(tmp_path)
-    assert not verdicts[claim].proved
+    assert not any(verdicts[claim].proved for claim in claims), verdicts
+
+
+def test_every_claim_has_a_fault():
+    broken = {claim for *_, claims in FAULTS for claim in claims}
+    assert SlaveClaims(AxiSlave(BASE)).names == broken

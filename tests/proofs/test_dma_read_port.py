@@ -29,12 +29,23 @@ def test_claims(tmp_path):
     assert all(verdict.proved for verdict in verdicts.values()), verdicts
 
 
-@pytest.mark.parametrize("right, wrong, claim", (
-    ("with m.Elif(axi.arready):", "with m.Else():", "an address stays until it is taken"),
+FAULTS = (  # what stands there, what instead, and the claims that this breaks
+    ("with m.Elif(axi.arready):", "with m.Else():", ("an address stays until it is taken",)),
     ("~self.issue & ~axi.arvalid & (free != 0)", "~axi.arvalid & (free != 0)",
-     "not while one waits"),
-    ("m.d.sync += axi.arvalid.eq(0)", "m.d.sync += axi.arvalid.eq(self.take)", "nothing else is"),
-))
-def test_a_fault_is_found(tmp_path, right, wrong, claim):
+     ("not while one waits",)),
+    ("m.d.sync += axi.arvalid.eq(0)", "m.d.sync += axi.arvalid.eq(self.take)",
+     ("nothing else is",)),
+    ("axi.arvalid.eq(1), burst", "axi.arvalid.eq(~self.take), burst",
+     ("every burst is asked for",)),
+)
+
+
+@pytest.mark.parametrize("right, wrong, claims", FAULTS)
+def test_a_fault_is_found(tmp_path, right, wrong, claims):
     verdicts = PortClaims(faulty(DmaReadPort, right, wrong)(BURSTS)).prove(tmp_path)
-    assert not verdicts[claim].proved
+    assert not any(verdicts[claim].proved for claim in claims), verdicts
+
+
+def test_every_claim_has_a_fault():
+    broken = {claim for *_, claims in FAULTS for claim in claims}
+    assert PortClaims(DmaReadPort(BURSTS)).names == broken
