@@ -193,11 +193,15 @@ class Classifier:
 
     def scores(self, pictures: np.ndarray) -> np.ndarray:
         """Scores float32 (N, classes) of prepared pictures uint8 (N, H, W, 3), nothing else."""
+        return self._score(self.sums(pictures))
+
+    def sums(self, pictures: np.ndarray) -> np.ndarray:
+        """The last layer's sums int16 (N, classes) of prepared pictures uint8 (N, H, W, 3)."""
         self._require_open()
         size = self.batch
         batches = (_Batch(pictures[start:start + size], 0.0, 0.0)
                    for start in range(0, max(len(pictures), 1), size))
-        return self._score(_joined([run.sums for _, run in self._runs(batches)]))
+        return _joined([run.sums for _, run in self._runs(batches)])
 
     def profile(self, source: Any) -> Profile:
         """Cycles of each layer, counted by the hardware, for one picture or up to a batch.

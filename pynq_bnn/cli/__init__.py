@@ -71,6 +71,8 @@ def parser() -> argparse.ArgumentParser:
     evaluate = command("evaluate", "classify CIFAR-10's test pictures: accuracy and confusion")
     evaluate.add_argument("folder", metavar="CIFAR_DIR", help="CIFAR-10, binary version")
     evaluate.add_argument("--count", type=_count, help="only the first COUNT pictures")
+    evaluate.add_argument("--cluster", metavar="ADDRESS",
+                          help="on the workers of a Dask scheduler, such as tcp://host:8786")
     evaluate.add_argument("--figure", type=_figure, metavar="PNG", help="save the confusion matrix")
     bench = command("bench", "latency of one picture and of a batch, pictures a second")
     bench.add_argument("paths", nargs="+", metavar="PATH")

@@ -71,12 +71,26 @@ def _check(options: argparse.Namespace) -> Outcome:
 
 
 def _evaluate(options: argparse.Namespace) -> Outcome:
+    if options.cluster is not None:
+        return _evaluate_on_cluster(options)
     with _open(options) as classifier:
         evaluation = evaluate(classifier, options.folder, options.count,
                               progress=not options.json)
     if options.figure:
         evaluation.save(options.figure)
     return OK, _text(options, evaluation)
+
+
+def _evaluate_on_cluster(options: argparse.Namespace) -> Outcome:
+    from pynq_bnn.cluster import Cluster
+
+    with Cluster(options.cluster, options.parameters, options.device, options.timeout) as cluster:
+        evaluation = cluster.evaluate(options.folder, options.count, progress=not options.json)
+        if options.figure:
+            evaluation.save(options.figure)
+        if options.json:
+            return OK, json.dumps({**evaluation.to_dict(), "cluster": cluster.to_dict()})
+        return OK, f"{evaluation}\n{cluster}"
 
 
 def _bench(options: argparse.Namespace) -> Outcome:

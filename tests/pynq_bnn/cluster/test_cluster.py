@@ -1,0 +1,242 @@
+"""Real workers, each a process of its own; faults are put into them while they run."""
+
+import os
+import signal
+import time
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from host_ref.floating import FloatModel
+from host_ref.random_networks import random_parameters
+from pynq_bnn import Classifier, cluster
+from pynq_bnn.cli import main
+from pynq_bnn.cluster import Cluster, ClusterError, worker
+from pynq_bnn.errors import ClosedError, PictureError
+from pynq_bnn.verify.evaluate import evaluate
+
+distributed = pytest.importorskip("distributed")
+
+CHUNK = 16
+
+
+@contextmanager
+def workers(count):
+    with distributed.LocalCluster(
+            n_workers=count, threads_per_worker=1, processes=True, dashboard_address=None,
+            silence_logs="CRITICAL") as local, distributed.Client(
+            local, set_as_default=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def four():
+    """Four workers for the tests that leave them as they are."""
+    with workers(4) as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch):
+    monkeypatch.setattr(cluster, "CHUNK", CHUNK)
+
+
+@pytest.fixture
+def pictures(rng):
+    return rng.integers(0, 256, (31 * CHUNK + 5, 32, 32, 3), np.uint8)
+
+
+@pytest.fixture
+def right(cifar_sized, pictures):
+    last = cifar_sized.layers[-1]
+    return last.k * FloatModel(cifar_sized).sums(pictures).astype(np.float32) + last.h
+
+
+def addresses(client):
+    return list(client.ncores())
+
+
+# What runs on a worker to make it a bad one.
+
+def spoil(kind):
+    own, = worker._owned.values()
+    true, before = own.classifier.sums, []
+
+    def sums(pictures):
+        got = true(pictures)
+        if kind == "wrong":
+            return got + 2
+        if kind == "late":  # answers lag by one picture, as after a lost word
+            return np.roll(got, 1, axis=0)
+        if kind == "old":  # the answers of the chunk before
+            before.append(got)
+            return before[-2] if len(before) > 1 and len(before[-2]) == len(got) else got
+        if kind == "short":
+            return got[1:]
+        if kind == "raises":
+            raise RuntimeError("a cable fell out")
+        if kind == "silent":
+            time.sleep(4)
+        if kind == "slow":
+            time.sleep(0.05)
+        return got
+
+    own.classifier.sums = sums
+
+
+def opened():
+    return list(worker._owned)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_every_picture_is_answered_once_and_in_order(four, cifar_sized, pictures, right, count,
+                                                     monkeypatch):
+    chosen = dict(list(four.ncores().items())[:count])
+    monkeypatch.setattr(four, "ncores", lambda: chosen)
+    with Cluster(four, cifar_sized, "model") as some:
+        assert np.array_equal(some.scores(pictures), right)
+        assert len(some.workers) == count
+        assert sum(work.pictures for work in some.work.values()) == len(pictures)
+        assert all(work.pictures and not work.dropped for work in some.work.values())
+        assert str(some).count("device model") == count
+
+
+@pytest.mark.parametrize("sizes", [[], [1], [7, 1, 16, 3]])
+def test_chunks_of_any_size(four, cifar_sized, pictures, right, sizes):
+    ends = np.cumsum([0, *sizes])
+    with Cluster(four, cifar_sized, "model") as some:
+        got = list(some.stream(pictures[a:b] for a, b in zip(ends, ends[1:])))
+    assert [len(each) for each in got] == sizes
+    for a, b, each in zip(ends, ends[1:], got):
+        assert np.array_equal(each, right[a:b])
+
+
+def test_few_chunks_are_in_memory(four, cifar_sized, pictures):
+    taken = 0
+
+    def chunks():
+        nonlocal taken
+        for _ in range(500):
+            taken += 1
+            yield pictures[:1]
+
+    with Cluster(four, cifar_sized, "model") as some:
+        for number, _ in enumerate(some.stream(chunks())):
+            assert taken - number <= (cluster.dispatch.WINDOW + 1) * cluster.PREFETCH * 4 + 1
+    assert taken == 500
+
+
+def test_accuracy_is_that_of_one_classifier(four, cifar_sized, dataset):
+    folder, _, _ = dataset
+    with Cluster(four, cifar_sized, "model") as some:
+        got = some.evaluate(folder)
+    with Classifier(cifar_sized, "model") as classifier:
+        expected = evaluate(classifier, folder)
+    assert np.array_equal(got.confusion, expected.confusion)
+    assert "4 workers" in str(got)
+
+
+def test_the_command_line(four, weights, dataset, capsys):
+    folder, _, _ = dataset
+    assert main(["evaluate", str(folder), "--cluster", four.scheduler.address,
+                 "--device", "model"]) == 0
+    assert "4 workers" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind, why", [
+    ("wrong", "a wrong known answer"), ("late", "a wrong known answer"),
+    ("old", "a wrong known answer"), ("short", "sums of shape"), ("raises", "a cable fell out"),
+    ("silent", "no answer for")])
+def test_a_bad_worker_is_dropped_and_its_pictures_go_to_others(cifar_sized, pictures, right, kind,
+                                                               why):
+    with workers(2) as client, Cluster(client, cifar_sized, "model", timeout_s=2) as some:
+        bad = addresses(client)[0]
+        client.run(spoil, kind, workers=[bad])
+        assert np.array_equal(some.scores(pictures), right)
+        (name, work), = [item for item in some.work.items() if item[1].dropped]
+        assert bad in name
+        assert why in work.dropped
+        assert why in str(some)
+        assert sum(each.pictures for each in some.work.values()) == len(pictures)
+        assert np.array_equal(some.scores(pictures[:40]), right[:40])  # without it, from now on
+
+
+def test_a_worker_that_is_killed_in_mid_run(cifar_sized, pictures, right):
+    with workers(3) as client, Cluster(client, cifar_sized, "model") as some:
+        client.run(spoil, "slow")
+        pids = client.run(os.getpid)
+        got = []
+        for scores in some.stream(pictures[i:i + CHUNK] for i in range(0, len(pictures), CHUNK)):
+            if len(got) == 3:
+                os.kill(pids[addresses(client)[0]], signal.SIGKILL)
+            got.append(scores)
+        assert np.array_equal(np.concatenate(got), right)
+        assert [bool(work.dropped) for work in some.work.values()].count(True) == 1
+
+
+def test_no_worker_is_left(cifar_sized, pictures):
+    with workers(2) as client, Cluster(client, cifar_sized, "model") as some:
+        client.run(spoil, "wrong", workers=addresses(client)[:1])
+        client.run(spoil, "raises", workers=addresses(client)[1:])
+        with pytest.raises(ClusterError, match="no worker is left") as error:
+            some.scores(pictures)
+        for part in (*addresses(client), "wrong known answer", "a cable fell out"):
+            assert part in str(error.value)
+        with pytest.raises(ClusterError, match="no worker is left"):
+            some.scores(pictures)
+
+
+def test_a_scheduler_that_dies(cifar_sized, pictures):
+    local = distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True,
+                                     dashboard_address=None, silence_logs="CRITICAL")
+    with Cluster(local.scheduler_address, cifar_sized, "model") as some:
+        chunks = some.stream(pictures[:CHUNK] for _ in range(1000))
+        next(chunks)
+        local.close()
+        with pytest.raises(ClusterError, match="scheduler"):
+            list(chunks)
+
+
+def test_devices_that_do_not_open(four, cifar_sized):
+    with pytest.raises(ClusterError, match=r"no worker has opened its device: .*board"):
+        Cluster(four, cifar_sized, "board")
+    assert not any(four.run(opened).values())
+
+
+def test_a_device_is_shared_by_those_with_the_same_parameters(four, cifar_sized, rng, pictures,
+                                                              right):
+    with Cluster(four, cifar_sized, "model") as first:
+        with Cluster(four, cifar_sized, "model") as second:
+            assert np.array_equal(second.scores(pictures[:20]), right[:20])
+        assert np.array_equal(first.scores(pictures[:20]), right[:20])
+        other = random_parameters(cifar_sized.network, rng)
+        with pytest.raises(ClusterError, match="in use with parameters"):
+            Cluster(four, other, "model")
+        assert all(four.run(opened).values())
+    assert not any(four.run(opened).values())
+
+
+def test_what_is_no_picture_of_this_network(four, cifar_sized, pictures, right):
+    with Cluster(four, cifar_sized, "model") as some:
+        for bad in (pictures[:, :16], pictures.astype(float), pictures[0]):
+            with pytest.raises(PictureError, match=r"uint8 \(n, 32, 32, 3\)"):
+                list(some.stream([pictures[:3], bad]))
+        assert np.array_equal(some.scores(pictures[:20]), right[:20])
+    with pytest.raises(ClosedError):
+        some.scores(pictures)
+    some.close()
+
+
+def test_no_scheduler(cifar_sized, monkeypatch):
+    monkeypatch.setattr(cluster, "CONNECT_S", 0.5)
+    with pytest.raises(ClusterError, match=r"no Dask scheduler answers at tcp://127.0.0.1:9"):
+        Cluster("tcp://127.0.0.1:9", cifar_sized)
+    with pytest.raises(ClusterError, match="no Dask scheduler answers at nonsense"):
+        Cluster("nonsense://x", cifar_sized)
+
+
+def test_no_dask(cifar_sized, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "distributed", None)
+    with pytest.raises(ClusterError, match=r"pip install 'pynq-bnn\[cluster\]'"):
+        Cluster("tcp://127.0.0.1:9", cifar_sized)
