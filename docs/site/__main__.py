@@ -27,7 +27,7 @@ SITE = ROOT / "docs" / "site"
 SOURCE, OUT = ROOT / "build" / "site-source", ROOT / "build" / "site"
 
 PAGES: Dict[str, List[str]] = {
-    "First steps": ["tour", "board", "bring_your_own", "power"],
+    "First steps": ["tour", "board", "bring_your_own", "power", "cluster"],
     "Notebooks": ["notebooks/*"],
     "How it works": ["contract", "registers", "gateware", "performance", "overlay", "network"],
     "How right it is": ["accuracy", "faults", "training", "methods", "converters"],
