@@ -36,9 +36,8 @@ PAGES: Dict[str, List[str]] = {
 }
 API: Dict[str, List[str]] = {
     "Classify": ["pynq_bnn", "pynq_bnn.classifier", "pynq_bnn.result", "pynq_bnn.images",
-                 "pynq_bnn.bulk", "pynq_bnn.cluster", "pynq_bnn.sweep", "pynq_bnn.frames", "pynq_bnn.inside",
-                 "pynq_bnn.networks",
-                 "pynq_bnn.errors"],
+                 "pynq_bnn.bulk", "pynq_bnn.cluster", "pynq_bnn.sweep", "pynq_bnn.frames",
+                 "pynq_bnn.inside", "pynq_bnn.networks", "pynq_bnn.errors"],
     "Measure": ["pynq_bnn.timing", "pynq_bnn.profile", "pynq_bnn.measure.latency",
                 "pynq_bnn.measure.throughput", "pynq_bnn.measure.simulated",
                 "pynq_bnn.measure.roofline", "pynq_bnn.power.recording", "pynq_bnn.power.energy",
