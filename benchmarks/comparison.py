@@ -57,7 +57,7 @@ def predicted() -> Row:
 
 
 def measured() -> List[Row]:
-    """What this computer takes: engine.c, host_ref and, where it is installed, PyTorch in float32."""
+    """What this computer takes: engine.c, host_ref and, where it is there, PyTorch in float32."""
     parameters = load_parameters()
     rng = np.random.default_rng(0)
     network = parameters.network
