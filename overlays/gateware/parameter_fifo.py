@@ -9,8 +9,11 @@ from overlays.gateware.interfaces import Pairs, Units
 from overlays.gateware.pipeline import KEEP, moved
 
 SLICE = 32
-"""Bits of a unit that share copies of addresses and enables: four block RAMs in the full
+"""Bits of a unit that share copies of addresses and enables: eight halves of block RAMs in the full
 configuration, which lie all over the chip."""
+PART = 4
+"""Bits of a block RAM: half a one of 4,096 places.  Wider, synthesis would use parity bits, and
+nextpnr-xilinx loses those of a ninth bit (openXC7 issue 94)."""
 QUEUE = 16
 """Pairs in the LUTRAM behind the block RAM: more than are on their way from there."""
 MARGIN = 6
@@ -116,11 +119,10 @@ class ParameterFifo(wiring.Component):
 
         `payload` follows `complete` by a cycle.
         """
-        m.submodules[f"store_{name}"] = store = memory.Memory(
-            shape=SLICE, depth=self.depth, init=[], attrs={"ram_style": "block"})
+        stores = [memory.Memory(shape=PART, depth=self.depth, init=[],
+                                attrs={"ram_style": "block"}) for _ in range(SLICE // PART)]
         m.submodules[f"queue_{name}"] = queue = memory.Memory(
             shape=SLICE, depth=QUEUE, init=[], attrs={"ram_style": "distributed"})
-        write, read = store.write_port(), store.read_port()
         into, outof = queue.write_port(), queue.read_port(domain="comb")
         data = Signal(SLICE, name=f"data_{name}", reset_less=True)
         enable, fetched = (Signal(name=f"{kind}_{name}", **KEEP) for kind in ("enable", "fetched"))
@@ -131,12 +133,16 @@ class ParameterFifo(wiring.Component):
         m.d.sync += [
             enable.eq(complete), fetched.eq(fetch),
             write_place.eq(write_place + enable), read_place.eq(read_place + fetched),
-            data.eq(read.data),
             last.eq(last + arrived), first.eq(moved(first, taken)),
         ]
+        for number, store in enumerate(stores):
+            m.submodules[f"store_{name}_{number}"] = store
+            write, read = store.write_port(), store.read_port()
+            m.d.comb += [write.addr.eq(write_place), write.en.eq(enable),
+                         write.data.eq(payload.word_select(number, PART)),
+                         read.addr.eq(read_place)]
+            m.d.sync += data.word_select(number, PART).eq(read.data)
         m.d.comb += [
-            write.addr.eq(write_place), write.data.eq(payload), write.en.eq(enable),
-            read.addr.eq(read_place),
             into.addr.eq(last), into.data.eq(data), into.en.eq(arrived),
             outof.addr.eq(first),
         ]

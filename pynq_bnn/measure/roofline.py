@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LANES = {net.BIN_CONV: 9216, net.BIN_FC: 512, net.LAST: 512, net.FP_CONV: 432}
-"""Of the full configuration: 8 reducers of 128 channels and 9 taps, a row of the map buffer, and 16
-outputs of 27 taps of 8-bit pixels."""
+LANES = {net.BIN_CONV: 18432, net.BIN_FC: 1024, net.LAST: 1024, net.FP_CONV: 432}
+"""Of the full configuration: 16 reducers of 128 channels and 9 taps, two rows of weights against one
+of the map buffer, and 16 outputs of 27 taps of 8-bit pixels."""
 BYTES_PER_CYCLE = 16
 """Two HP ports of 64 bits, each a word a cycle."""
 MARKS = (("o", "#4477aa", -12), ("s", "#ee6677", 6))
