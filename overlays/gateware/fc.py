@@ -25,7 +25,9 @@ from overlays.gateware.interfaces import (
 from overlays.gateware.pipeline import KEEP, OWN, register
 from pynq_bnn.registers import MAX_FC_INPUTS
 
-COUNTED = FMAP_READ_LATENCY + fc_lanes.LATENCY
+ROW = FMAP_READ_LATENCY + 1
+"""From a row's address to its copy beside the lanes."""
+COUNTED = ROW + fc_lanes.LATENCY
 ADDED = COUNTED + 3
 LATENCY = ADDED + 3
 """From the address of an image's last row to the write of its bits or sums."""
@@ -100,7 +102,8 @@ class Fc(wiring.Component):
         pair = register(m, register(m, self.pairs.payload, "payload", keep=True), "pair",
                         keep=True)
         slots, live, place = self._read(m, asked, shape, loader, start[-1])
-        counts = [self._count(m, number, shape, loader, pair, slots, place)
+        row = register(m, self.source.data, "row_here", keep=True)  # it comes from afar, once
+        counts = [self._count(m, number, shape, loader, pair, row, slots, place)
                   for number in range(OUTPUTS)]
         self._write(m, asked, shape, loader, pair, start[-1], slots, live, counts)
         return m
@@ -177,12 +180,12 @@ class Fc(wiring.Component):
             m.d.sync += [later.eq(slots[-1]), valid.eq(live[-1])]
             slots.append(later)
             live.append(valid)
-        for age in range(1, FMAP_READ_LATENCY):
+        for age in range(1, ROW):
             place = register(m, place, f"place{age}", keep=True)
         return slots, live, place
 
     def _count(self, m: Module, number: int, shape: FcShape, loader: FcLoader, pair: Signal,
-               slots: Slots, place: Signal) -> Signal:
+               row: Signal, slots: Slots, place: Signal) -> Signal:
         """Mismatches of a row and an output's weights in the words that the map owns."""
         owned = Mux(slots[COUNTED - 2].last, shape.owned_last, shape.owned)
         counts = []
@@ -194,7 +197,7 @@ class Fc(wiring.Component):
                 lanes.write_place.eq(loader.write_place),
                 lanes.weights.eq(pair.word_select(offset, WORD)),
                 lanes.place.eq(place),
-                lanes.row.eq(self.source.data.word_select(word, WORD)),
+                lanes.row.eq(row.word_select(word, WORD)),
                 lanes.owned.eq(owned[word]),
             ]
             counts.append(lanes.count)

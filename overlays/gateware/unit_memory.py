@@ -39,8 +39,7 @@ class UnitMemory(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        units = m.submodules.units = memory.Memory(
-            shape=UNIT, depth=self.depth, init=[], attrs={"ram_style": "block"})
+        units = m.submodules.units = memory.Memory(shape=UNIT, depth=self.depth, init=[])
         write, read = units.write_port(), units.read_port()
         # what comes in has crossed the chip
         restart, arrived = Signal(), Signal()
