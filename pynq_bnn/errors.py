@@ -38,9 +38,17 @@ class UnknownDeviceError(DeviceError, ValueError):
 class DeviceTimeout(DeviceError, TimeoutError):
     """The accelerator did not finish in time; the message shows its registers."""
 
+    def __new__(cls, *args: object) -> DeviceTimeout:
+        """As the one of its bases that has data of its own: Dask's unpickling calls this."""
+        return OSError.__new__(cls, *args)
+
 
 class MemoryExhausted(BnnError, MemoryError):
     """No contiguous memory left; the message says what was asked and how much is free."""
+
+    def __new__(cls, *args: object) -> MemoryExhausted:
+        """MemoryError's own would refuse: Dask's unpickling calls this."""
+        return Exception.__new__(cls, *args)
 
 
 class BusyError(BnnError, RuntimeError):
