@@ -47,6 +47,8 @@ CHUNK = 256
 PREFETCH = 3
 """Chunks that a worker holds, the one it works on included."""
 CONNECT_S = CLOSE_S = 10.0
+OPEN_S = 60.0
+"""What opening may take at least: a board imports numpy and pynq and downloads its bitstream."""
 
 
 class Cluster:
@@ -65,7 +67,7 @@ class Cluster:
     device : str, optional
         What each worker opens; by default what it would for itself.
     timeout_s : float
-        How long a worker may take to open its device, or give no answer.
+        How long a worker may give no answer, or take to open its device (OPEN_S at least).
 
     Attributes
     ----------
@@ -107,7 +109,7 @@ class Cluster:
             open_here, self._key, file, self._timeout_s, self._user,
             workers=[address], allow_other_workers=False, pure=False)
             for address in there_now(self._client)}
-        wait_for(list(futures.values()), self._timeout_s)
+        wait_for(list(futures.values()), max(self._timeout_s, OPEN_S))
         for address, future in futures.items():
             if future.status == "finished":
                 facts = future.result(timeout=self._timeout_s)
@@ -118,7 +120,8 @@ class Cluster:
                 self.refused[address] = f"{type(error).__name__}: {error}"
             else:
                 future.cancel()
-                self.refused[address] = f"its device was not open after {self._timeout_s:g} s"
+                self.refused[address] = (
+                    f"its device was not open after {max(self._timeout_s, OPEN_S):g} s")
         if not self.workers:
             raise ClusterError("no worker has opened its device: " + ("; ".join(
                 f"{name}: {why}" for name, why in self.refused.items())
@@ -186,7 +189,7 @@ class Cluster:
             wait_for([
                 self._client.submit(close_here, self._key, self._user, workers=[address],
                                     allow_other_workers=False, pure=False)
-                for address in self._addresses.values() if address in there], CLOSE_S)
+                for address in there], CLOSE_S)  # one that was given up may have opened since
         except ClusterError as error:
             log.warning("the workers keep their devices open: %s", error)
         finally:
