@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from contextlib import contextmanager
 
@@ -17,6 +18,9 @@ from pynq_bnn.errors import ClosedError, PictureError
 from pynq_bnn.verify.evaluate import evaluate
 
 distributed = pytest.importorskip("distributed")
+cloudpickle = pytest.importorskip("cloudpickle", "2.0")
+# a worker gets these functions whole: it may have another package named `tests` installed
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 CHUNK = 16
 
