@@ -54,9 +54,10 @@ test-slow: .venv-test/ready
 benchmarks: .venv-test/ready
 	for each in benchmarks/*.py; do .venv-test/bin/python $$each || exit 1; done
 
-# Instructions on an emulated Cortex-A9; wants Debian 12, and as root installs its qemu-user.
+# Instructions on an emulated Cortex-A9; wants Debian 12, and as root installs its qemu-user
+# and the compiler for it.
 bench-arm: .venv-test/ready
-	.venv-test/bin/python benchmarks/arm.py
+	.venv-test/bin/python benchmarks/arm.py --json benchmarks/arm/counted.json
 
 # The tests there, with the real PYNQ 3.1 for tests/pynq_sim; an hour and more.
 test-arm: .venv-test/ready

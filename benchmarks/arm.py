@@ -11,6 +11,7 @@ installs what is missing there (qemu-user, gcc).
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import re
 import sys
@@ -27,6 +28,7 @@ import emulator  # noqa: E402
 
 SCRIPT = HERE / "arm" / "measured.py"
 PICTURE = HERE.parent / "notebooks" / "pictures" / "chelsea.png"
+ENGINE = HERE.parent / "pynq_bnn" / "cpu" / "engine.c"
 PHOTO_SIZE = (4000, 3000)
 PHOTO_QUALITY = 90
 
@@ -139,6 +141,16 @@ def print_calls(said: Dict[str, Any], lines: List[str]) -> None:
           f"{found[FULL][0] / found[JPEG][0]:>14.1f}")
 
 
+def keep(said: Dict[str, Any], lines: List[str], path: Path) -> None:
+    """Write the counts, and of which engine.c, for benchmarks/comparison.py."""
+    found = {meaning: round(each) for meaning, (each, _) in call_counts(said, lines).items()}
+    path.write_text(json.dumps({
+        "cpu": emulator.CPU, "about": said["about"],
+        "engine_sha256": hashlib.sha256(ENGINE.read_bytes()).hexdigest(),
+        "assumed_instructions_per_s": INSTRUCTIONS_PER_S, "instructions": found}, indent=1) + "\n",
+        encoding="utf-8")
+
+
 def print_parts(said: Dict[str, Any], lines: List[str]) -> None:
     call_before = ""
     for call, name, times, each in sorted(part_counts(said, lines),
@@ -153,7 +165,11 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description="Instructions of the host's side, emulated.")
     parser.add_argument("--parts", action="store_true", help="which functions they are in")
-    parts = parser.parse_args().parts
+    parser.add_argument("--json", type=Path, metavar="FILE", help="the counts of the calls, kept")
+    options = parser.parse_args()
+    parts = options.parts
+    if parts and options.json:
+        parser.error("--json keeps the calls' counts, which --parts doesn't make")
     emulator.require_tools()
     said, lines = emulated("parts") if parts else (
         emulated("calls", str(photo_file()), str(PICTURE)))
@@ -173,6 +189,8 @@ def main() -> None:
               "by less than one in a thousand\n"
               f"predicted: at an assumed {slow / 1e6:.0f} to {fast / 1e6:.0f} million instructions "
               "a second")
+        if options.json:
+            keep(said, lines, options.json)
 
 
 if __name__ == "__main__":

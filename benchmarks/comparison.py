@@ -8,6 +8,8 @@ measured in this run, medians of works that take turns.  Watts only where somebo
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import os
 import platform
 import time
@@ -22,8 +24,12 @@ from host_ref.integer import IntegerModel
 from host_ref.network import Network
 from pynq_bnn import load_parameters
 from pynq_bnn.cpu.engine import Engine
+from pynq_bnn.cpu.library import SOURCE
 from pynq_bnn.measure.simulated import shipped_clock_mhz, simulated
 
+COUNTED = Path(__file__).resolve().parent / "arm" / "counted.json"
+"""What ``python benchmarks/arm.py --json`` counted."""
+ENGINE = 'device="cpu", engine.c, one picture'
 ROUNDS = 9
 BATCH = 64
 COLOURS = {"recalled": "#b4c2cc", "predicted": "#e08e45", "measured": "#1b6ca8"}
@@ -54,6 +60,18 @@ def predicted() -> Row:
     mhz = shipped_clock_mhz()
     return Row(f"ours: xc7z020, {mhz:g} MHz, gateware {one.build}", one.cycles / mhz / 1e3,
                batch.batch / batch.cycles * mhz * 1e6, None, "predicted")
+
+
+def cortex_a9() -> List[Row]:
+    """The board's own processor, one core: counted instructions at an assumed speed."""
+    counted = json.loads(COUNTED.read_text(encoding="utf-8"))
+    if hashlib.sha256(SOURCE.read_bytes()).hexdigest() != counted["engine_sha256"]:
+        print(f"no row for the Cortex-A9: {COUNTED.name} is of another engine.c; make bench-arm\n")
+        return []
+    instructions_per_s = float(np.mean(counted["assumed_instructions_per_s"]))
+    seconds = counted["instructions"][ENGINE] / instructions_per_s
+    return [Row("ours: Cortex-A9, engine.c, one core", 1e3 * seconds, 1 / seconds, None,
+                "predicted")]
 
 
 def measured() -> List[Row]:
@@ -138,7 +156,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--figure", type=Path, metavar="PNG")
     options = parser.parse_args()
-    rows = [*PAPER, predicted(), *measured()]
+    rows = [*PAPER, predicted(), *cortex_a9(), *measured()]
     print("| | one picture alone | pictures a second | W | |\n|---|---|---|---|---|")
     for row in rows:
         watts = "" if row.watts is None else f"{row.watts:g}"

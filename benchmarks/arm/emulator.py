@@ -19,6 +19,8 @@ PROJECT = Path(__file__).resolve().parent.parent.parent
 BUILD = PROJECT / "build" / "arm"
 PLUGIN = Path(__file__).with_name("count_instructions.c")
 CPU = "cortex-a9"
+COMPILER = "arm-linux-gnueabihf-gcc"
+"""What the emulated Python compiles engine.c with; it is not emulated itself."""
 PACKAGES = ("python3-minimal", "python3-numpy", "python3-pil", "python3-distutils", "python3-cffi")
 """The last two are for the real pynq in the tests."""
 LIBRARIES = "usr/lib/arm-linux-gnueabihf"
@@ -29,16 +31,18 @@ LINKS = (("libblas.so.3", "blas/libblas.so.3"), ("liblapack.so.3", "lapack/libla
 def require_tools() -> None:
     """Have every program that is needed: as root they are installed, else we say how."""
     for program, package in (("qemu-arm", "qemu-user"), ("gcc", "gcc"), ("dpkg", "dpkg"),
-                             ("apt-get", "apt")):
+                             ("apt-get", "apt"),
+                             (COMPILER, "gcc-arm-linux-gnueabihf libc6-dev-armhf-cross")):
         if shutil.which(program) is None:
             _install(program, package)
 
 
-def _install(program: str, package: str) -> None:
-    advice = f"{program} is missing: sudo apt install {package} (on Debian 12)"
+def _install(program: str, packages: str) -> None:
+    advice = f"{program} is missing: sudo apt install {packages} (on Debian 12)"
     if os.geteuid() or shutil.which("apt-get") is None:
         sys.exit(advice)
-    for command in (["update"], ["install", "-y", "--no-install-recommends", package]):
+    for command in (["update"],
+                    ["install", "-y", "--no-install-recommends", *packages.split()]):
         subprocess.run(["apt-get", "-qq", *command], stdout=subprocess.DEVNULL, check=False)
     if shutil.which(program) is None:
         sys.exit(advice)
@@ -133,6 +137,7 @@ def _environment(paths: Sequence[Path]) -> Dict[str, str]:
     search = [files / "usr/lib/python3/dist-packages", *paths]
     return {"PYTHONHOME": str(files / "usr"), "PYTHONPATH": ":".join(map(str, search)),
             "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C.UTF-8",
+            "PATH": os.environ["PATH"], "CC": COMPILER, "XDG_CACHE_HOME": str(BUILD / "cache"),
             # libjpeg-turbo asks /proc/cpuinfo for NEON, and would find the host's there
             "JSIMD_FORCENEON": "1"}
 

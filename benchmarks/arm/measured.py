@@ -24,10 +24,12 @@ from stand_in import StandIn
 
 import pynq_bnn
 from pynq_bnn import Classifier, to_pictures
+from pynq_bnn.cpu.engine import Engine
 from pynq_bnn.driver.packing import pack_pictures
 
 MANY = 80
 SIDE = 32
+ENGINE = 'device="cpu", engine.c, one picture'
 REPEATS = 2
 MARKS = 3
 """Marks of one measurement: between the first two is nothing but the mark itself."""
@@ -82,6 +84,9 @@ def rows(classifier: Classifier, photo: str, picture: str) -> List[Row]:
     """The calls to be measured."""
     pictures = random_pictures()
     one = pictures[0]
+    engine = Engine(classifier.parameters, threads=1)
+    if not engine.is_compiled:
+        sys.exit("engine.c is not compiled: PYTHONPATH=. python -m pynq_bnn -v classify says why")
     return [
         Row("nothing", 1, nothing),
         Row("classify, one array", 1, lambda: classifier.classify(one)),
@@ -96,6 +101,7 @@ def rows(classifier: Classifier, photo: str, picture: str) -> List[Row]:
         Row("to_pictures, PNG of 451 x 300", 1, lambda: to_pictures(picture)),
         Row("to_pictures, JPEG of 12 megapixels", 1, lambda: to_pictures(photo)),
         Row("the same JPEG, every pixel decoded", 1, lambda: full_decode(photo)),
+        Row(ENGINE, 1, lambda: engine.sums(pictures[:1])),
         Row("one register read, as counted above", 1, lambda: classifier.device.mmio.read(0)),
     ]
 

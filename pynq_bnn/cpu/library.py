@@ -12,6 +12,7 @@ import logging
 import os
 import platform
 import shutil
+import struct
 import subprocess
 import tempfile
 from pathlib import Path
@@ -26,10 +27,15 @@ FLAGS = ("-O2", "-ftree-vectorize", "-funroll-loops", "-std=c99", "-shared", "-f
 """Not -O3: GCC 12 then takes the loops over eight outputs apart before it could vectorise them, and
 the engine is less than half as fast."""
 FOR_THIS_PROCESSOR = (("-march=native",), ())
-"""The first that the compiler takes; some of 32-bit ARM don't know the first."""
+"""The first that the compiler takes; some don't know the first."""
+WITH_NEON = (("-march=native", "-mfpu=neon"), ("-mfpu=neon",))
+"""Before these, where 32-bit ARM has it: compilers there don't use it unless told to."""
 COMPILERS = ("cc", "gcc", "clang")
 COMPILE_S = 120.0
 CPUINFO = Path("/proc/cpuinfo")
+AUXILIARY = Path("/proc/self/auxv")
+HWCAP, HWCAP_NEON = 16, 1 << 12
+"""Of the kernel's auxiliary vector: what a 32-bit ARM can, and the bit for NEON."""
 
 
 def library() -> Optional[ctypes.CDLL]:
@@ -38,7 +44,7 @@ def library() -> Optional[ctypes.CDLL]:
     if compiler is None:
         log.info("no C compiler (%s): numpy computes instead", ", ".join(COMPILERS))
         return None
-    for extra in FOR_THIS_PROCESSOR:
+    for extra in (*(WITH_NEON if _has_neon() else ()), *FOR_THIS_PROCESSOR):
         path = cache() / f"bnn-cpu-{_digest(compiler, extra)}.so"
         try:
             if not path.is_file():
@@ -58,6 +64,18 @@ def _compiler() -> Optional[str]:
         if found:
             return found
     return None
+
+
+def _has_neon() -> bool:
+    """Whether this is a 32-bit ARM with NEON; all Zynq are."""
+    if ctypes.sizeof(ctypes.c_void_p) != 4 or not platform.machine().startswith(("arm", "aarch64")):
+        return False
+    try:
+        content = AUXILIARY.read_bytes()
+    except OSError:
+        return False
+    pairs = struct.iter_unpack("=II", content[:len(content) // 8 * 8])
+    return any(kind == HWCAP and value & HWCAP_NEON for kind, value in pairs)
 
 
 def _digest(compiler: str, extra: "tuple[str, ...]") -> str:

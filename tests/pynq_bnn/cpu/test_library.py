@@ -2,6 +2,7 @@
 
 import shutil
 import stat
+import struct
 
 import pytest
 
@@ -59,3 +60,28 @@ def test_a_compiler_that_does_not_know_its_processor(monkeypatch, tmp_path, cach
     monkeypatch.setenv("CC", script(
         tmp_path / "cc", f'case "$*" in *-march=native*) exit 1;; esac; exec {real} "$@"'))
     assert library() is not None
+
+
+@pytest.mark.parametrize("machine, pointer, capabilities, has", [
+    ("armv7l", 4, 1 << 12, True), ("armv7l", 4, 0xFFFF ^ 1 << 12, False),
+    ("aarch64", 4, 1 << 12, True), ("aarch64", 8, 1 << 12, False), ("i686", 4, 1 << 12, False)])
+def test_neon_is_used_where_a_32_bit_arm_has_it(monkeypatch, tmp_path, machine, pointer,
+                                                capabilities, has):
+    auxiliary = tmp_path / "auxv"
+    auxiliary.write_bytes(struct.pack("=8I", 17, 1 << 12, 16, capabilities, 6, 4096, 0, 0) + b"odd")
+    monkeypatch.setattr(module, "AUXILIARY", auxiliary)
+    monkeypatch.setattr(module.platform, "machine", lambda: machine)
+    monkeypatch.setattr(module.ctypes, "sizeof", lambda kind: pointer)
+    assert module._has_neon() is has
+    monkeypatch.setattr(module, "AUXILIARY", tmp_path / "none")
+    assert module._has_neon() is False
+
+
+def test_neon_is_asked_for_first_and_the_rest_are_still_tried(monkeypatch, tmp_path):
+    log = tmp_path / "log"
+    monkeypatch.setattr(module, "_has_neon", lambda: True)
+    monkeypatch.setenv("CC", script(tmp_path / "cc", f'echo "$@" >> {log}; exit 1'))
+    assert library() is None
+    tried = [line for line in log.read_text().splitlines() if "engine.c" in line]
+    assert ["-mfpu=neon" in line for line in tried] == [True, True, False, False]
+    assert ["-march=native" in line for line in tried] == [True, False, True, False]
