@@ -66,10 +66,11 @@ class Classifier:
         A name of :func:`pynq_bnn.available`, a parameter file, or parameters already loaded.
     device : str, Device, overlay or None
         "model", "cpu", "rtl" or "board"; None takes PYNQ_BNN_DEVICE, else the board on a board and
-        the model elsewhere.  A :class:`~pynq_bnn.devices.Device` stays the caller's to close, and
-        so does an overlay: a ``BnnOverlay``, or its accelerator, ``overlay.bnn``.
+        the cpu elsewhere, or the model where there is no C compiler.  A
+        :class:`~pynq_bnn.devices.Device` stays the caller's to close, and so does an overlay: a
+        ``BnnOverlay``, or its accelerator, ``overlay.bnn``.
     timeout_s : float
-        Longest wait for any run.
+        Longest wait for any run; of the cpu, for a picture.
     known_answer : bool
         Run the known-answer test after loading.  Without it a device that gives wrong answers can
         be opened too, to be checked and self-tested.

@@ -41,7 +41,8 @@ def parser() -> argparse.ArgumentParser:
     on_device = argparse.ArgumentParser(add_help=False, parents=[loaded])
     on_device.add_argument(
         "--device", choices=("model", "cpu", "rtl", "board"),
-        help="default: PYNQ_BNN_DEVICE, else the board on a board, else the model")
+        help="default: PYNQ_BNN_DEVICE, else the board on a board, else the cpu, or the model "
+             "where there is no C compiler")
     on_device.add_argument("--timeout", type=_seconds, default=10.0, metavar="S",
                            help="longest wait for any run, in seconds (default %(default)s)")
     result = argparse.ArgumentParser(prog="python -m pynq_bnn", description=__doc__)

@@ -6,6 +6,7 @@ import hashlib
 import os
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as WaitEnded
 from typing import TYPE_CHECKING, Any, Iterator, NoReturn, Optional, Tuple
 
 import numpy as np
@@ -16,9 +17,10 @@ from pynq_bnn import registers
 from pynq_bnn.cpu.engine import Engine
 from pynq_bnn.cpu.library import SOURCE
 from pynq_bnn.driver.capabilities import Capabilities
+from pynq_bnn.driver.pictures import require_pictures
 from pynq_bnn.driver.run import Run
 from pynq_bnn.driver.stage_log import StageCycles
-from pynq_bnn.errors import BnnError, BusyError, ClosedError, DeviceError, PictureError
+from pynq_bnn.errors import BnnError, BusyError, ClosedError, DeviceError, DeviceTimeout
 
 if TYPE_CHECKING:
     from pynq_bnn.devices.cpu import CpuDevice
@@ -30,11 +32,13 @@ BATCH = 64
 class CpuAccelerator:
     """A network on this processor, behind the calls of :class:`~pynq_bnn.Accelerator`.
 
-    Threads may share it; their runs take turns.  A forked process makes its own.
+    Threads may share it; their runs take turns.  A forked process makes its own.  `timeout_s` is
+    the longest wait for a picture.
     """
 
-    def __init__(self, device: CpuDevice) -> None:
+    def __init__(self, device: CpuDevice, timeout_s: float = 10.0) -> None:
         self.device = device
+        self._timeout_s = timeout_s
         self.capabilities = Capabilities(
             version="none", build=int(hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:8], 16),
             lanes=0, ports=0, counters=False, side=registers.MAX_SIDE,
@@ -76,19 +80,24 @@ class CpuAccelerator:
     def start(self, pictures: np.ndarray) -> "Future[Run]":
         """Begin a run and return at once; :meth:`finish` waits for it."""
         engine = self._loaded()
-        _check_pictures(engine.parameters.network, pictures, self.batch)
+        self._require_pictures(pictures, engine)
         # a copy: whose the array is may change it while this works
         return self._beside.submit(_run, engine, pictures.copy())
 
     def finish(self, started: "Future[Run]") -> Run:
         """What a run gave; a second call gives the same."""
-        return started.result()
+        wait_s = self._timeout_s * self.batch  # of each picture: not every processor is quick
+        try:
+            return started.result(wait_s)
+        except WaitEnded:
+            raise DeviceTimeout(f"no sums from this processor in {wait_s:g} s: is it overloaded? "
+                                "A longer timeout_s waits longer") from None
 
     def step_through(self, pictures: np.ndarray) -> Iterator[Tuple[net.Layer, np.ndarray]]:
         """Each layer and its output: bits uint8 (N, H, W, C), of the last its sums (N, classes)."""
         engine = self._loaded()
         network = engine.parameters.network
-        _check_pictures(network, pictures, self.batch)
+        self._require_pictures(pictures, engine)
         output = pictures
         for index, layer in enumerate(network.layers):
             output = engine.layer_output(index, output)
@@ -114,6 +123,11 @@ class CpuAccelerator:
             raise BnnError("no network is loaded: call load(parameters) first")
         return self._engine
 
+    def _require_pictures(self, pictures: np.ndarray, engine: Engine) -> None:
+        network = engine.parameters.network
+        require_pictures(pictures, (network.height, network.width, net.PICTURE_CHANNELS),
+                         self.batch)
+
     def _require_open(self) -> None:
         if self._closed:
             raise ClosedError("this accelerator was closed: open a new one")
@@ -135,14 +149,3 @@ def _run(engine: Engine, pictures: np.ndarray) -> Run:
     before = time.perf_counter()
     sums = engine.sums(pictures)
     return Run(sums, 0.0, time.perf_counter() - before, 0.0, None)
-
-
-def _check_pictures(network: net.Network, pictures: np.ndarray, most: int) -> None:
-    shape = (network.height, network.width, net.PICTURE_CHANNELS)
-    if not isinstance(pictures, np.ndarray) or pictures.dtype != np.uint8 \
-            or pictures.shape[1:] != shape:
-        given = f"{getattr(pictures, 'dtype', type(pictures).__name__)} {np.shape(pictures)}"
-        raise PictureError(f"pictures must be uint8 (N, {shape[0]}, {shape[1]}, {shape[2]}), "
-                           f"not {given}: images.to_pictures makes them")
-    if not 1 <= len(pictures) <= most:
-        raise PictureError(f"{len(pictures)} pictures in a run: this device takes 1 to {most}")

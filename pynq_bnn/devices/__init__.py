@@ -100,7 +100,8 @@ def open_device(name: Optional[str] = None) -> Device:
     ----------
     name : str, optional
         "model", "cpu", "rtl" or "board". Without it the environment variable PYNQ_BNN_DEVICE says
-        which, and without that it is the board when running on one, else the model.
+        which, and without that it is the board when running on one, else the cpu, or the model
+        where no C compiler is found.
 
     Raises
     ------
@@ -117,8 +118,7 @@ def open_device(name: Optional[str] = None) -> Device:
         raise UnknownDeviceError(
             f"unknown device {name!r}{origin}: choose one of {', '.join(DEVICES)}")
     if name == "cpu":
-        from pynq_bnn.devices.cpu import CpuDevice
-        return CpuDevice()
+        return _cpu()
     if name == "rtl":
         from pynq_bnn.devices.rtl import RtlDevice
         return RtlDevice()
@@ -128,8 +128,17 @@ def open_device(name: Optional[str] = None) -> Device:
         if name == "board" or running_on_board():
             from pynq_bnn.devices.board import open_board
             return open_board()
+        from pynq_bnn.cpu.library import library
+        if library() is not None:
+            return _cpu()
     from pynq_bnn.devices.model import ModelDevice
     return ModelDevice()
+
+
+def _cpu() -> Device:
+    from pynq_bnn.devices.cpu import CpuDevice
+
+    return CpuDevice()
 
 
 def as_device(thing: Any) -> Device:

@@ -29,7 +29,7 @@ class CpuDevice(Device):
         self.threads, self.compiled = threads, compiled
 
     def open_accelerator(self, timeout_s: float) -> Any:
-        return CpuAccelerator(self)
+        return CpuAccelerator(self, timeout_s)
 
     def allocate(self, shape: Union[int, Tuple[int, ...]], dtype: Any) -> Any:
         raise DeviceError("the cpu device has no memory of its own: numpy's arrays will do")

@@ -23,9 +23,10 @@ from pynq_bnn.driver import packing, program
 from pynq_bnn.driver.capabilities import identify
 from pynq_bnn.driver.control import LOAD_AGAIN, Control
 from pynq_bnn.driver.memory import READ_BACK_WORDS, SLOTS, DeviceMemory
+from pynq_bnn.driver.pictures import require_pictures
 from pynq_bnn.driver.run import Run, Started
 from pynq_bnn.driver.stage_log import StageCycles, read_log
-from pynq_bnn.errors import BnnError, ClosedError, DeviceError, PictureError
+from pynq_bnn.errors import BnnError, ClosedError, DeviceError
 
 log = logging.getLogger(__name__)
 
@@ -231,7 +232,7 @@ class Accelerator:
         turn = self.device.turn
         with turn.lock:
             loaded = self._network()
-            count = _check_pictures(loaded, pictures)
+            count = require_pictures(pictures, loaded.shape, loaded.batch)
             self._await_walk()
             before = time.perf_counter()
             slot = self._free_slot()
@@ -325,7 +326,7 @@ class Accelerator:
         try:
             with turn.lock:
                 loaded = self._network()
-                count = _check_pictures(loaded, pictures)
+                count = require_pictures(pictures, loaded.shape, loaded.batch)
                 self.take()
                 turn.begin_stepping(stepping)
                 memory, network = loaded.memory, loaded.parameters.network
@@ -419,21 +420,6 @@ def _layer_at(loaded: Loaded, word: int) -> str:
         if span.start <= word < span.start + span.count:
             return f"layer {layer.name!r}"
     raise IndexError(word)
-
-
-def _check_pictures(loaded: Loaded, pictures: np.ndarray) -> int:
-    """How many pictures; raise PictureError unless they are the network's, and at most a batch."""
-    shape = loaded.shape
-    if not isinstance(pictures, np.ndarray) or pictures.dtype.char != "B" \
-            or pictures.shape[1:] != shape:
-        given = f"{getattr(pictures, 'dtype', type(pictures).__name__)} {np.shape(pictures)}"
-        raise PictureError(f"pictures must be uint8 (N, {shape[0]}, {shape[1]}, {shape[2]}), "
-                           f"not {given}: images.to_pictures makes them")
-    count = len(pictures)
-    if not 1 <= count <= loaded.batch:
-        raise PictureError(f"{count} pictures in a run: with this network this device takes 1 to "
-                           f"{loaded.batch}")
-    return count
 
 
 def _quieten(device: Device, control: Control) -> Callable[[], None]:

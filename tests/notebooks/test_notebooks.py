@@ -22,14 +22,17 @@ def test_there_are_eight():
     assert [path.stem for path in NOTEBOOKS] == EIGHT
 
 
+@pytest.mark.parametrize("device", ["model", "cpu"])
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_runs(path, monkeypatch):
+def test_runs(path, device, monkeypatch):
     nbformat = pytest.importorskip("nbformat")
     nbclient = pytest.importorskip("nbclient")
     notebook = nbformat.read(str(path), as_version=4)
     if any("host_ref.training" in cell.source for cell in notebook.cells):
+        if device != "model":
+            pytest.skip("it names its device itself")
         pytest.importorskip("torch", reason=f"{path.name} needs PyTorch: make test-training")
-    monkeypatch.setenv("PYNQ_BNN_DEVICE", "model")
+    monkeypatch.setenv("PYNQ_BNN_DEVICE", device)
     nbclient.NotebookClient(notebook, timeout=600, kernel_name="python3",
                             resources={"metadata": {"path": str(FOLDER)}}).execute()
 

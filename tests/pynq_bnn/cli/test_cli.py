@@ -23,7 +23,7 @@ COMMANDS = ("classify", "check", "evaluate", "info", "selftest")  # those that u
 @pytest.fixture(autouse=True)
 def small_network(weights, monkeypatch):
     """Every command here runs on a small network, on the model."""
-    monkeypatch.delenv("PYNQ_BNN_DEVICE", raising=False)
+    monkeypatch.setenv("PYNQ_BNN_DEVICE", "model")
 
 
 @pytest.fixture

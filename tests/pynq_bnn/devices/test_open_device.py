@@ -26,10 +26,12 @@ def board(monkeypatch):
     return board
 
 
-def test_the_default_is_the_model_off_the_board(board):
+@pytest.mark.parametrize("compiled, name", [(object(), "cpu"), (None, "model")])
+def test_the_default_off_the_board_is_the_cpu_if_its_engine_compiles(board, monkeypatch, compiled,
+                                                                     name):
+    monkeypatch.setattr("pynq_bnn.cpu.library.library", lambda: compiled)
     with open_device() as device:
-        assert isinstance(device, ModelDevice)
-        assert device.name == "model"
+        assert device.name == name
 
 
 def test_the_default_is_the_board_on_one(board):
@@ -48,8 +50,11 @@ def test_a_name_decides(board, monkeypatch):
 def test_the_variable_decides_without_a_name(board, monkeypatch):
     monkeypatch.setenv("PYNQ_BNN_DEVICE", "board")
     assert isinstance(open_device(), FakeBoardDevice)
-    monkeypatch.setenv("PYNQ_BNN_DEVICE", "")
+    monkeypatch.setenv("PYNQ_BNN_DEVICE", "model")
     assert isinstance(open_device(), ModelDevice)
+    board.on_board = True
+    monkeypatch.setenv("PYNQ_BNN_DEVICE", "")
+    assert isinstance(open_device(), FakeBoardDevice)
 
 
 def test_the_rtl_by_name(monkeypatch):
