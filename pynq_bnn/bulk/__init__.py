@@ -1,4 +1,4 @@
-"""Any number of pictures on one machine: decoded beside the device, answers into a file."""
+"""Any number of pictures: decoded beside the device, or a cluster's, answers into a file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import os
 import time
 from collections import Counter, deque
 from dataclasses import asdict, dataclass, field
-from typing import Any, Deque, Dict, Iterable, Iterator, Optional, Tuple, Union
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Deque, Dict, Iterable, Iterator, Optional, Tuple, Union
 
 import numpy as np
 
@@ -16,8 +17,13 @@ from pynq_bnn.bulk.sources import Entry, entries
 from pynq_bnn.classifier import Classifier
 from pynq_bnn.progress import shown
 
+if TYPE_CHECKING:
+    from pynq_bnn.cluster import Cluster
+
 __all__ = ["Answers", "AnswersError", "Summary", "classify_all"]
 
+CLUSTER_CHUNK = 256
+"""Pictures that travel to a worker together."""
 WORKERS_MAX = 8
 """Each process holds numpy and Pillow, 60 MiB; more feed no device that there is."""
 
@@ -55,7 +61,7 @@ class Summary:
         return "\n".join(lines)
 
 
-def classify_all(classifier: Classifier, sources: Iterable[Union[str, os.PathLike]],
+def classify_all(classifier: Union[Classifier, Cluster], sources: Iterable[Union[str, os.PathLike]],
                  output: Union[str, os.PathLike], resume: bool = False,
                  workers: Optional[int] = None, progress: bool = False) -> Summary:
     """Classify files, folders and archives into a file, a few batches of them in memory.
@@ -65,6 +71,8 @@ def classify_all(classifier: Classifier, sources: Iterable[Union[str, os.PathLik
 
     Parameters
     ----------
+    classifier : Classifier or Cluster
+        A cluster gets whole chunks: so many pictures of a run that was interrupted may be lost.
     sources : iterable of paths
         Pictures, folders and archives (.zip, .tar and compressed ones).
     output : path
@@ -86,7 +94,7 @@ def classify_all(classifier: Classifier, sources: Iterable[Union[str, os.PathLik
     begun = time.perf_counter()
     network = classifier.parameters.network
     count = min((os.cpu_count() or 1) - 1, WORKERS_MAX) if workers is None else workers
-    answers = Answers(output, classifier.parameters.checksum, resume)
+    answers = Answers(output, classifier.parameters, resume)
     summary = Summary(str(output), before=answers.count)
     labels: Counter = Counter()
     waiting: Deque[Tuple[str, str]] = deque()  # decoded and not yet in the file: name, error
@@ -109,10 +117,9 @@ def classify_all(classifier: Classifier, sources: Iterable[Union[str, os.PathLik
     try:
         remaining = _after(entries(sources), answers)
         answers.begin()
-        for result in shown(classifier.stream(pictures()), progress, "classify", "picture"):
+        for scores in shown(_scores(classifier, pictures()), progress, "classify", "picture"):
             settle()
-            answers.write(waiting.popleft()[0], result)
-            labels[result.label] += 1
+            labels[answers.write(waiting.popleft()[0], scores)] += 1
             summary.classified += 1
             if summary.classified % CHUNK == 0:
                 answers.flush()
@@ -121,6 +128,15 @@ def classify_all(classifier: Classifier, sources: Iterable[Union[str, os.PathLik
         answers.close()
     summary.labels, summary.seconds = dict(labels), time.perf_counter() - begun
     return summary
+
+
+def _scores(classifier: Union[Classifier, Cluster],
+            pictures: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """Each picture's scores float32 (classes,)."""
+    if isinstance(classifier, Classifier):
+        return (result.scores for result in classifier.stream(pictures))
+    chunks = (np.stack(some) for some in iter(lambda: list(islice(pictures, CLUSTER_CHUNK)), []))
+    return (scores for some in classifier.stream(chunks) for scores in some)
 
 
 def _after(source: Iterator[Entry], answers: Answers) -> Iterator[Entry]:

@@ -11,8 +11,10 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Dict, Iterator, List, Optional, Tuple, Union
 
+import numpy as np
+
+from host_ref.parameters import Parameters
 from pynq_bnn.errors import BnnError
-from pynq_bnn.result import Result
 
 SUFFIXES = (".jsonl", ".csv")
 COLUMNS = ("index", "name", "label", "score", "error", "parameters")
@@ -33,8 +35,8 @@ class Answers:
     ----------
     path : str or path
         Its suffix says the form: .jsonl or .csv.
-    parameters : str
-        Checksum of the parameters, in every line.
+    parameters : Parameters
+        Whose classes the scores are of; their checksum is in every line.
     resume : bool
         Go on after the whole lines that are there; else the file must not exist.
 
@@ -44,8 +46,9 @@ class Answers:
         Answers in the file.
     """
 
-    def __init__(self, path: Union[str, os.PathLike], parameters: str, resume: bool) -> None:
-        self.path, self._parameters = Path(path), parameters
+    def __init__(self, path: Union[str, os.PathLike], parameters: Parameters, resume: bool) -> None:
+        self.path, self._parameters = Path(path), parameters.checksum
+        self._classes = parameters.classes
         if self.path.suffix.lower() not in SUFFIXES:
             raise AnswersError(f"{self.path} does not end in {' or '.join(SUFFIXES)}")
         self._csv = self.path.suffix.lower() == ".csv"
@@ -82,19 +85,21 @@ class Answers:
         if self._csv and not self._whole:
             self._file.write(_csv_line(COLUMNS))
 
-    def write(self, name: str, result: Optional[Result], error: str = "") -> None:
-        """The next picture's answer, or why there is none."""
-        label = "" if result is None else result.label
+    def write(self, name: str, scores: Optional[np.ndarray], error: str = "") -> str:
+        """The next picture's answer, or why there is none; returns its label."""
+        label = "" if scores is None else self._classes[int(scores.argmax())]
         if self._csv:
-            score = "" if result is None else f"{float(result.scores[result.index]):.6g}"
+            score = "" if scores is None else f"{float(scores.max()):.6g}"
             line = _csv_line((self.count, name, label, score, error, self._parameters))
         else:
-            scores = None if result is None else [float(f"{s:.6g}") for s in result.scores]
+            rounded = None if scores is None else [float(f"{score:.6g}") for score in scores]
             line = json.dumps({
-                "index": self.count, "name": name, "label": label or None, "scores": scores,
+                "index": self.count, "name": name,
+                "label": None if scores is None else label, "scores": rounded,
                 "error": error or None, "parameters": self._parameters}) + "\n"
         self._file.write(line)
         self.count += 1
+        return label
 
     def flush(self) -> None:
         """So that what was answered survives this process."""

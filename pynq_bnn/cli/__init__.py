@@ -67,6 +67,9 @@ def parser() -> argparse.ArgumentParser:
     classify.add_argument("--workers", type=_workers, metavar="N",
                           help="processes that decode for OUTPUT (default: all processors "
                                "but one, at most 8)")
+    classify.add_argument("--cluster", metavar="ADDRESS",
+                          help="with --output, on the workers of a Dask scheduler, such as "
+                               "tcp://host:8786")
     check = command("check", "compare every layer of the device with the reference")
     check.add_argument("paths", nargs="+", metavar="PATH")
     evaluate = command("evaluate", "classify CIFAR-10's test pictures: accuracy and confusion")

@@ -37,15 +37,18 @@ def _text(options: argparse.Namespace, report: Any) -> str:
 
 
 def _classify(options: argparse.Namespace) -> Outcome:
-    if options.output is None and (options.resume or options.workers is not None):
-        raise AnswersError("--resume and --workers go with --output FILE")
+    if options.output is None and (options.resume or options.workers is not None
+                                   or options.cluster is not None):
+        raise AnswersError("--resume, --workers and --cluster go with --output FILE")
     if options.output is not None:
         if options.figure:
             raise AnswersError("--figure shows one picture's scores: leave --output away")
-        with _open(options) as classifier:
+        with (_open(options) if options.cluster is None else _cluster(options)) as classifier:
             summary = classify_all(classifier, options.paths, options.output, options.resume,
                                    options.workers, progress=not options.json)
-        return OK, _text(options, summary)
+            if options.cluster is None:
+                return OK, _text(options, summary)
+            return OK, _text_of_cluster(options, summary, classifier)
     with _open(options) as classifier:
         results = classifier.classify(options.paths)
     if options.figure:
@@ -81,16 +84,24 @@ def _evaluate(options: argparse.Namespace) -> Outcome:
     return OK, _text(options, evaluation)
 
 
-def _evaluate_on_cluster(options: argparse.Namespace) -> Outcome:
+def _cluster(options: argparse.Namespace) -> Any:
     from pynq_bnn.cluster import Cluster
 
-    with Cluster(options.cluster, options.parameters, options.device, options.timeout) as cluster:
+    return Cluster(options.cluster, options.parameters, options.device, options.timeout)
+
+
+def _text_of_cluster(options: argparse.Namespace, report: Any, cluster: Any) -> str:
+    if options.json:
+        return json.dumps({**report.to_dict(), "cluster": cluster.to_dict()})
+    return f"{report}\n{cluster}"
+
+
+def _evaluate_on_cluster(options: argparse.Namespace) -> Outcome:
+    with _cluster(options) as cluster:
         evaluation = cluster.evaluate(options.folder, options.count, progress=not options.json)
         if options.figure:
             evaluation.save(options.figure)
-        if options.json:
-            return OK, json.dumps({**evaluation.to_dict(), "cluster": cluster.to_dict()})
-        return OK, f"{evaluation}\n{cluster}"
+        return OK, _text_of_cluster(options, evaluation, cluster)
 
 
 def _bench(options: argparse.Namespace) -> Outcome:

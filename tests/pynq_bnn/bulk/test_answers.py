@@ -1,10 +1,11 @@
 import os
+from types import SimpleNamespace
 
 import pytest
 
 from pynq_bnn.bulk.answers import Answers, AnswersError
 
-PARAMETERS = "0123456789abcdef"
+PARAMETERS = SimpleNamespace(checksum="0123456789abcdef", classes=["cat", "dog"])
 
 
 def written(path, names, resume=False):

@@ -233,4 +233,4 @@ def test_a_run_that_is_interrupted_or_killed_goes_on(classifier, folder, tmp_pat
 def test_options_that_need_an_output_say_so(run, folder):
     code, _, error = run("classify", folder / "a" / "00.png", "--resume")
     assert code == 2
-    assert "--resume and --workers go with --output" in error
+    assert "--resume, --workers and --cluster go with --output" in error

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from host_ref.floating import FloatModel
 from host_ref.random_networks import random_parameters
-from pynq_bnn import Classifier, cluster
+from pynq_bnn import Classifier, bulk, cluster
 from pynq_bnn.cli import main
 from pynq_bnn.cluster import Cluster, ClusterError, worker
 from pynq_bnn.errors import ClosedError, PictureError
@@ -154,6 +155,31 @@ def test_the_command_line(four, weights, dataset, capsys):
     assert main(["evaluate", str(folder), "--cluster", four.scheduler.address,
                  "--device", "model"]) == 0
     assert "4 workers" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv"])
+def test_folders_into_a_file_as_on_one_machine(four, weights, tmp_path, rng, suffix, capsys,
+                                               monkeypatch):
+    monkeypatch.setattr(bulk, "CLUSTER_CHUNK", 4)
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for n in range(30):
+        Image.fromarray(rng.integers(0, 256, (32, 32, 3), np.uint8)).save(folder / f"{n:02}.png")
+    for damaged in ("00.png", "13.png", "14.png", "29.png"):
+        (folder / damaged).write_bytes(b"damaged")
+    here, there = tmp_path / f"here.{suffix}", tmp_path / f"there.{suffix}"
+    common = ["classify", str(folder), "--device", "model", "--workers", "1", "--output"]
+    on_cluster = ["--cluster", four.scheduler.address]
+    assert main([*common, str(here)]) == 0
+    assert main([*common, str(there), *on_cluster]) == 0
+    assert "26 pictures classified, 4 could not be read" in capsys.readouterr().out
+    assert there.read_bytes() == here.read_bytes()
+    lines = there.read_bytes().splitlines(keepends=True)
+    there.write_bytes(b"".join(lines[:17]) + lines[17][:9])
+    assert main([*common, str(there), *on_cluster, "--resume"]) == 0
+    assert there.read_bytes() == here.read_bytes()
+    assert main(["classify", str(folder / "01.png"), *on_cluster]) == 2
+    assert "--cluster go with --output" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind, why", [
