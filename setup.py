@@ -20,7 +20,7 @@ setup(
     packages=[*find_packages(include=["pynq_bnn*", "host_ref*", "overlays*"]),
               "pynq_bnn_notebooks"],
     package_dir={"pynq_bnn_notebooks": "notebooks"},
-    package_data={"pynq_bnn": ["weights/*.npz", "cpu/*.c"],
+    package_data={"pynq_bnn": ["weights/*.npz", "cpu/*.c", "cpu/*.h"],
                   "overlays": ["cycles.json", "*/bnn.bit", "*/bnn.hwh", "*/report.json",
                                "gateware/*.txt", "gateware/*.ys", "simulation/*.cpp",
                                "simulation/netlist/*", "vivado/*.tcl"],

@@ -11,7 +11,6 @@ installs what is missing there (qemu-user, gcc).
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import re
 import sys
@@ -26,9 +25,10 @@ sys.path.insert(0, str(HERE / "arm"))
 
 import emulator  # noqa: E402
 
+from pynq_bnn.cpu.library import source_hash  # noqa: E402
+
 SCRIPT = HERE / "arm" / "measured.py"
 PICTURE = HERE.parent / "notebooks" / "pictures" / "chelsea.png"
-ENGINE = HERE.parent / "pynq_bnn" / "cpu" / "engine.c"
 PHOTO_SIZE = (4000, 3000)
 PHOTO_QUALITY = 90
 
@@ -146,7 +146,7 @@ def keep(said: Dict[str, Any], lines: List[str], path: Path) -> None:
     found = {meaning: round(each) for meaning, (each, _) in call_counts(said, lines).items()}
     path.write_text(json.dumps({
         "cpu": emulator.CPU, "about": said["about"],
-        "engine_sha256": hashlib.sha256(ENGINE.read_bytes()).hexdigest(),
+        "engine_sha256": source_hash(),
         "assumed_instructions_per_s": INSTRUCTIONS_PER_S, "instructions": found}, indent=1) + "\n",
         encoding="utf-8")
 

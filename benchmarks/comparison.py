@@ -8,7 +8,6 @@ measured in this run, medians of works that take turns.  Watts only where somebo
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import platform
@@ -24,7 +23,7 @@ from host_ref.integer import IntegerModel
 from host_ref.network import Network
 from pynq_bnn import load_parameters
 from pynq_bnn.cpu.engine import Engine
-from pynq_bnn.cpu.library import SOURCE
+from pynq_bnn.cpu.library import source_hash
 from pynq_bnn.measure.simulated import shipped_clock_mhz, simulated
 
 COUNTED = Path(__file__).resolve().parent / "arm" / "counted.json"
@@ -65,7 +64,7 @@ def predicted() -> Row:
 def cortex_a9() -> List[Row]:
     """The board's own processor, one core: counted instructions at an assumed speed."""
     counted = json.loads(COUNTED.read_text(encoding="utf-8"))
-    if hashlib.sha256(SOURCE.read_bytes()).hexdigest() != counted["engine_sha256"]:
+    if source_hash() != counted["engine_sha256"]:
         print(f"no row for the Cortex-A9: {COUNTED.name} is of another engine.c; make bench-arm\n")
         return []
     instructions_per_s = float(np.mean(counted["assumed_instructions_per_s"]))

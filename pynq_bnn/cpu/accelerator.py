@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,7 +14,7 @@ from host_ref import network as net
 from host_ref.parameters import Parameters
 from pynq_bnn import registers
 from pynq_bnn.cpu.engine import Engine
-from pynq_bnn.cpu.library import SOURCE
+from pynq_bnn.cpu.library import source_hash
 from pynq_bnn.driver.capabilities import Capabilities
 from pynq_bnn.driver.pictures import require_pictures
 from pynq_bnn.driver.run import Run
@@ -40,7 +39,7 @@ class CpuAccelerator:
         self.device = device
         self._timeout_s = timeout_s
         self.capabilities = Capabilities(
-            version="none", build=int(hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:8], 16),
+            version="none", build=int(source_hash()[:8], 16),
             lanes=0, ports=0, counters=False, side=registers.MAX_SIDE,
             classes=registers.MAX_CLASSES, channels=registers.MAX_CHANNELS,
             fc_inputs=registers.MAX_FC_INPUTS, batch=BATCH, fmap_rows=0, program_steps=0,

@@ -9,10 +9,9 @@
  *
  * Written for this package; the method is XNOR-Net's (Rastegari et al., section 3.2).
  */
-#include <stdint.h>
-#include <string.h>
+#include "counting.h"
 
-enum { ZERO = 0, ONE = 1, NONE = 2, TAPS = 9, GROUP = 8 };
+enum { ZERO = 0, ONE = 1, NONE = 2, TAPS = 9 };
 enum { FP_CONV = 0, BIN_CONV = 1, BIN_FC = 2, LAST = 3 };
 
 typedef struct {
@@ -23,70 +22,7 @@ typedef struct {
   const uint8_t *flips;
 } layer_t;
 
-enum { MOST_OUTPUTS = 512, MOST_FC_OUTPUTS = 8192 };  /* docs/contract.md, "Limits" */
-
-#define INLINE static inline __attribute__((always_inline))
-
-#ifdef __ARM_NEON
-#include <arm_neon.h>
-
-/* Mismatches of eight outputs, two in a vector, 16 bits for each 16 lanes: 4,095 words at most. */
-typedef struct { uint16x8_t of[GROUP / 2]; } counts_t;
-
-INLINE void count_words(const uint64_t *pixels, const uint64_t *weights, int words, counts_t *counts) {
-  for (int n = 0; n < words; n++) {
-    const uint8x16_t x = vreinterpretq_u8_u64(vld1q_dup_u64(pixels + n));
-    for (int pair = 0; pair < GROUP / 2; pair++) {
-      const uint8x16_t w = vreinterpretq_u8_u64(vld1q_u64(weights + n * GROUP + 2 * pair));
-      counts->of[pair] = vpadalq_u8(counts->of[pair], vcntq_u8(veorq_u8(x, w)));
-    }
-  }
-}
-
-INLINE void mismatches_of(const counts_t *counts, uint32_t mismatches[GROUP]) {
-  for (int pair = 0; pair < GROUP / 2; pair++) {
-    const uint32x4_t four = vpaddlq_u16(counts->of[pair]);
-    vst1_u32(mismatches + 2 * pair, vpadd_u32(vget_low_u32(four), vget_high_u32(four)));
-  }
-}
-
-/* Mismatches of two vectors of words. */
-INLINE uint32_t differing(const uint64_t *a, const uint64_t *b, int words) {
-  uint16x8_t counts = vdupq_n_u16(0);
-  for (int n = 0; n + 1 < words; n += 2) {
-    const uint64x2_t both = veorq_u64(vld1q_u64(a + n), vld1q_u64(b + n));
-    counts = vpadalq_u8(counts, vcntq_u8(vreinterpretq_u8_u64(both)));
-  }
-  if (words & 1) {
-    const uint64x1_t last = veor_u64(vld1_u64(a + words - 1), vld1_u64(b + words - 1));
-    counts = vaddw_u8(counts, vcnt_u8(vreinterpret_u8_u64(last)));
-  }
-  const uint64x2_t halves = vpaddlq_u32(vpaddlq_u16(counts));
-  return (uint32_t)(vgetq_lane_u64(halves, 0) + vgetq_lane_u64(halves, 1));
-}
-#else
-/* Mismatches of eight outputs. */
-typedef struct { uint64_t of[GROUP]; } counts_t;
-
-INLINE void count_words(const uint64_t *pixels, const uint64_t *weights, int words, counts_t *counts) {
-  for (int n = 0; n < words; n++) {
-    const uint64_t x = pixels[n];
-    const uint64_t *w = weights + n * GROUP;
-    for (int o = 0; o < GROUP; o++) counts->of[o] += (uint64_t)__builtin_popcountll(x ^ w[o]);
-  }
-}
-
-INLINE void mismatches_of(const counts_t *counts, uint32_t mismatches[GROUP]) {
-  for (int o = 0; o < GROUP; o++) mismatches[o] = (uint32_t)counts->of[o];
-}
-
-/* Mismatches of two vectors of words. */
-INLINE uint32_t differing(const uint64_t *a, const uint64_t *b, int words) {
-  uint64_t count = 0;
-  for (int n = 0; n < words; n++) count += (uint64_t)__builtin_popcountll(a[n] ^ b[n]);
-  return (uint32_t)count;
-}
-#endif
+enum { MOST_FC_OUTPUTS = 8192 };  /* docs/contract.md, "Limits" */
 
 /* The sums of eight outputs at one place of the map. */
 INLINE void sums_at(const layer_t *layer, int words, const uint64_t *map, const uint64_t *weights,
@@ -118,28 +54,66 @@ INLINE void sums_at(const layer_t *layer, int words, const uint64_t *map, const 
     sums[o] = taps * words * 64 - 2 * (int32_t)mismatches[o];
 }
 
-INLINE uint8_t decide(const int32_t sums[GROUP], const int32_t *thresholds, uint8_t flips) {
-  uint8_t reached = 0;
-  for (int o = 0; o < GROUP; o++) reached |= (uint8_t)((sums[o] >= thresholds[o]) << o);
-  return (uint8_t)~(reached ^ flips);
+/* The sums of eight outputs at two places side by side. */
+INLINE void sums_at_two(const layer_t *layer, int words, const uint64_t *map,
+                        const uint64_t *weights, int y, int x, int32_t sums[2][GROUP]) {
+  const int width = layer->width, row = layer->padding == NONE ? y + 1 : y;
+  const int column = layer->padding == NONE ? x + 1 : x;
+  if (row > 0 && column > 0 && row < layer->height - 1 && column < width - 2) {
+    const uint64_t *corner = map + ((row - 1) * width + column - 1) * words;
+    counts_t counts[2];
+    uint32_t mismatches[GROUP];
+    memset(counts, 0, sizeof counts);
+    for (int ky = 0; ky < 3; ky++)
+      count_twice(corner + ky * width * words, words, weights + ky * 3 * words * GROUP, 3 * words,
+                  counts);
+    for (int place = 0; place < 2; place++) {
+      mismatches_of(&counts[place], mismatches);
+      for (int o = 0; o < GROUP; o++)
+        sums[place][o] = TAPS * words * 64 - 2 * (int32_t)mismatches[o];
+    }
+  } else
+    for (int place = 0; place < 2; place++)
+      sums_at(layer, words, map, weights, y, x + place, sums[place]);
+}
+
+INLINE void keep_greater(int32_t sums[GROUP], const int32_t others[GROUP]) {
+  for (int o = 0; o < GROUP; o++) sums[o] = others[o] > sums[o] ? others[o] : sums[o];
 }
 
 INLINE void convolve(const layer_t *layer, int words, const uint64_t *map, const uint64_t *weights,
                      const int32_t *thresholds, const uint8_t *flips, uint8_t *out) {
-  const int less = layer->padding == NONE ? 2 : 0, step = layer->pool ? 2 : 1;
-  const int rows = (layer->height - less) / step, columns = (layer->width - less) / step;
+  const int less = layer->padding == NONE ? 2 : 0;
+  const int rows = layer->height - less, columns = layer->width - less;
   const int groups = layer->outputs / GROUP;
   for (int group = 0; group < groups; group++) {
     const uint64_t *own = weights + (size_t)group * TAPS * words * GROUP;
-    for (int y = 0; y < rows; y++)
-      for (int x = 0; x < columns; x++) {
-        int32_t sums[GROUP], others[GROUP];
-        sums_at(layer, words, map, own, y * step, x * step, sums);
-        for (int place = 1; place < step * step; place++) {
-          sums_at(layer, words, map, own, y * step + place / 2, x * step + place % 2, others);
-          for (int o = 0; o < GROUP; o++) sums[o] = others[o] > sums[o] ? others[o] : sums[o];
+    const int32_t *reached = thresholds + group * GROUP;
+    uint8_t *to = out + group;
+    int32_t sums[2][GROUP], below[2][GROUP];
+    if (layer->pool)
+      for (int y = 0; y < rows; y += 2)
+        for (int x = 0; x < columns; x += 2, to += groups) {
+          sums_at_two(layer, words, map, own, y, x, sums);
+          sums_at_two(layer, words, map, own, y + 1, x, below);
+          keep_greater(sums[0], sums[1]);
+          keep_greater(below[0], below[1]);
+          keep_greater(sums[0], below[0]);
+          *to = decide(sums[0], reached, flips[group]);
         }
-        out[(y * columns + x) * groups + group] = decide(sums, thresholds + group * GROUP, flips[group]);
+    else
+      for (int y = 0; y < rows; y++) {
+        int x = 0;
+        for (; x + 1 < columns; x += 2, to += 2 * groups) {
+          sums_at_two(layer, words, map, own, y, x, sums);
+          to[0] = decide(sums[0], reached, flips[group]);
+          to[groups] = decide(sums[1], reached, flips[group]);
+        }
+        if (x < columns) {
+          sums_at(layer, words, map, own, y, x, sums[0]);
+          *to = decide(sums[0], reached, flips[group]);
+          to += groups;
+        }
       }
   }
 }
@@ -152,34 +126,59 @@ static void conv(const layer_t *layer, const uint64_t *map, uint8_t *out) {
 }
 
 /* The picture convolution: pixels p as 2p - 255, weights +1 and -1, tap after tap for all outputs. */
+typedef int16_t lanes_t __attribute__((vector_size(64), aligned(2)));
+enum { LANES = sizeof(lanes_t) / sizeof(int16_t), STEP = 64, COLOURS = 3 };  /* outputs come in STEPs */
+
+/* What lies round a place of the picture, 0 outside. */
+INLINE void window_at(const uint8_t *pixels, int height, int width, int y, int x,
+                      int16_t window[TAPS * COLOURS]) {
+  enum { ROW = 3 * COLOURS };  /* of the window: neighbours in memory */
+  if (y > 0 && x > 0 && y < height - 1 && x < width - 1)
+    for (int ky = 0; ky < 3; ky++)
+      for (int n = 0; n < ROW; n++)
+        window[ky * ROW + n] =
+            (int16_t)(2 * pixels[((y + ky - 1) * width + x - 1) * COLOURS + n] - 255);
+  else
+    for (int tap = 0; tap < TAPS; tap++) {
+      const int row = y + tap / 3 - 1, column = x + tap % 3 - 1;
+      const int inside = row >= 0 && row < height && column >= 0 && column < width;
+      for (int c = 0; c < COLOURS; c++)
+        window[tap * COLOURS + c] =
+            inside ? (int16_t)(2 * pixels[(row * width + column) * COLOURS + c] - 255) : 0;
+    }
+}
+
 static void first(const layer_t *layer, const uint8_t *pixels, uint8_t *out) {
   const int16_t *weights = layer->weights;
-  int16_t sums[MOST_OUTPUTS], highest[MOST_OUTPUTS];
   const int height = layer->height, width = layer->width, outputs = layer->outputs;
   const int less = layer->padding == NONE ? 2 : 0, step = layer->pool ? 2 : 1;
-  const int rows = (height - less) / step, columns = (width - less) / step, groups = outputs / GROUP;
+  const int rows = (height - less) / step, columns = (width - less) / step;
   for (int y = 0; y < rows; y++)
     for (int x = 0; x < columns; x++) {
-      for (int place = 0; place < step * step; place++) {
-        const int cy = y * step + place / 2 + less / 2, cx = x * step + place % 2 + less / 2;
-        memset(sums, 0, (size_t)outputs * sizeof sums[0]);
-        for (int tap = 0; tap < TAPS; tap++) {
-          const int row = cy + tap / 3 - 1, column = cx + tap % 3 - 1;
-          if (row < 0 || row >= height || column < 0 || column >= width) continue;
-          for (int c = 0; c < 3; c++) {
-            const int16_t value = (int16_t)(2 * pixels[(row * width + column) * 3 + c] - 255);
-            const int16_t *w = weights + (tap * 3 + c) * outputs;
-            for (int o = 0; o < outputs; o++) sums[o] = (int16_t)(sums[o] + value * w[o]);
+      int16_t windows[4][TAPS * COLOURS];
+      for (int place = 0; place < step * step; place++)
+        window_at(pixels, height, width, y * step + place / 2 + less / 2,
+                  x * step + place % 2 + less / 2, windows[place]);
+      for (int output = 0; output < outputs; output += STEP) {
+        int16_t sums[STEP], highest[STEP];
+        for (int place = 0; place < step * step; place++) {
+          lanes_t low = {0}, high = {0};
+          for (int n = 0; n < TAPS * COLOURS; n++) {
+            const lanes_t *w = (const lanes_t *)(weights + n * outputs + output);
+            low += w[0] * windows[place][n];
+            high += w[1] * windows[place][n];
           }
+          memcpy(sums, &low, sizeof low);
+          memcpy(sums + LANES, &high, sizeof high);
+          for (int o = 0; o < STEP; o++)
+            highest[o] = place && highest[o] > sums[o] ? highest[o] : sums[o];
         }
-        for (int o = 0; o < outputs; o++)
-          highest[o] = place && highest[o] > sums[o] ? highest[o] : sums[o];
-      }
-      for (int group = 0; group < groups; group++) {
-        int32_t wide[GROUP];
-        for (int o = 0; o < GROUP; o++) wide[o] = highest[group * GROUP + o];
-        out[(y * columns + x) * groups + group] = decide(wide, layer->thresholds + group * GROUP,
-                                                         layer->flips[group]);
+        for (int o = 0; o < STEP; o += GROUP) {
+          const int group = (output + o) / GROUP;
+          int32_t wide[GROUP];
+          for (int n = 0; n < GROUP; n++) wide[n] = highest[o + n];
+          *out++ = decide(wide, layer->thresholds + group * GROUP, layer->flips[group]);
+        }
       }
     }
 }

@@ -56,11 +56,11 @@ def test_many(tmp_path):
 
 
 @pytest.mark.parametrize("line, fault, said", [
-    ("row < 0 || row >= height", "row < 0 || row > height", "AddressSanitizer"),
-    ("columns = (layer->width - less) / step;\n  const int groups",
-     "columns = layer->width / step;\n  const int groups", "AddressSanitizer"),
-    ("(uint8_t)((sums[o] >= thresholds[o]) << o)",
-     "(uint8_t)((sums[o] >= thresholds[o]) << (o + 30))", "runtime error"),
+    ("inside = row >= 0 && row < height", "inside = row >= 0 && row <= height", "AddressSanitizer"),
+    ("columns = layer->width - less;", "columns = layer->width;", "AddressSanitizer"),
+    ("(weights + n * outputs + output)", "(weights + n * outputs + output + 1)",
+     "AddressSanitizer"),
+    ("sums[o] = words * 64 -", "sums[o] = (words << 20) * 65536 -", "runtime error"),
 ])
 def test_a_planted_fault_is_seen(tmp_path, line, fault, said):
     text = SOURCE.read_text(encoding="utf-8")
