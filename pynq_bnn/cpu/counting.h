@@ -9,6 +9,14 @@ enum { GROUP = 8 };  /* outputs whose weights lie together, and whose bits are a
 
 #define INLINE static inline __attribute__((always_inline))
 
+#if defined __AVX512BW__
+enum { VECTOR_BYTES = 64 };
+#elif defined __AVX2__
+enum { VECTOR_BYTES = 32 };
+#else
+enum { VECTOR_BYTES = 16 };
+#endif
+
 #ifdef __ARM_NEON
 #include <arm_neon.h>
 

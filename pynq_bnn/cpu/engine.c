@@ -126,7 +126,7 @@ static void conv(const layer_t *layer, const uint64_t *map, uint8_t *out) {
 }
 
 /* The picture convolution: pixels p as 2p - 255, weights +1 and -1, tap after tap for all outputs. */
-typedef int16_t lanes_t __attribute__((vector_size(64), aligned(2)));
+typedef int16_t lanes_t __attribute__((vector_size(VECTOR_BYTES), aligned(2)));
 enum { LANES = sizeof(lanes_t) / sizeof(int16_t), STEP = 64, COLOURS = 3 };  /* outputs come in STEPs */
 
 /* What lies round a place of the picture, 0 outside. */
@@ -162,14 +162,13 @@ static void first(const layer_t *layer, const uint8_t *pixels, uint8_t *out) {
       for (int output = 0; output < outputs; output += STEP) {
         int16_t sums[STEP], highest[STEP];
         for (int place = 0; place < step * step; place++) {
-          lanes_t low = {0}, high = {0};
+          lanes_t totals[STEP / LANES] = {{0}};
           for (int n = 0; n < TAPS * COLOURS; n++) {
             const lanes_t *w = (const lanes_t *)(weights + n * outputs + output);
-            low += w[0] * windows[place][n];
-            high += w[1] * windows[place][n];
+            for (int part = 0; part < STEP / LANES; part++)
+              totals[part] += w[part] * windows[place][n];
           }
-          memcpy(sums, &low, sizeof low);
-          memcpy(sums + LANES, &high, sizeof high);
+          memcpy(sums, totals, sizeof totals);
           for (int o = 0; o < STEP; o++)
             highest[o] = place && highest[o] > sums[o] ? highest[o] : sums[o];
         }
