@@ -2,7 +2,7 @@
 
 from typing import List, Tuple
 
-from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth import Array, Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -280,5 +280,8 @@ class Fc(wiring.Component):
             read.addr.eq(twos[0] >> 2),
         ]
         row = register(m, read.data, "thresholds_row")
-        chosen = register(m, row.word_select(twos[2][:2], OUTPUTS * THRESHOLD_BITS), "threshold")
+        # an Array: word_select by a width that is no power of two becomes a product and a shifter
+        in_twos = Array(row.word_select(n, OUTPUTS * THRESHOLD_BITS)
+                        for n in range(A_PAIR // OUTPUTS))
+        chosen = register(m, in_twos[twos[2][:(A_PAIR // OUTPUTS - 1).bit_length()]], "threshold")
         return twos, [chosen.word_select(number, THRESHOLD_BITS) for number in range(OUTPUTS)]
