@@ -124,9 +124,10 @@ def flip_weight(in_dram):
                 tap = 3 * place[1] + place[2]
                 bit += (9 * group + tap) * 1024 + within * width + place[3]
             else:
-                pixels = layer.in_channels // channels
-                bit += place[0] * -(-pixels * width // 512) * 512
-                bit += place[1] // channels * width + place[1] % channels
+                rows = -(-(layer.in_channels // channels) * width // 512)
+                row, within = divmod(place[1] // channels * width + place[1] % channels, 512)
+                two, second = divmod(place[0], 2)
+                bit += ((two * rows + row) * 2 + second) * 512 + within
         address = in_dram(device, stream.words) + 8 * (stream.spans[index].start + bit // 64)
         device.dram.flip_bit(address, bit % 64)
 

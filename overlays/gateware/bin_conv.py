@@ -111,7 +111,7 @@ class BinConv(wiring.Component):
         m.d.sync += [step.eq(raster.step), address.eq(raster.address)]
         m.d.comb += [
             self.fmap.address.eq(address),
-            pixels.row.eq(self.fmap.data), pixels.step.eq(step),
+            pixels.row.eq(self.fmap.data), pixels.step.eq(schedule.pixel),
             schedule.step.eq(step), schedule.start.eq(settling[-1]),
             raster.ready.eq(weights.loaded),
             weights.take.eq(raster.take),

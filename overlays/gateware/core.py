@@ -278,9 +278,7 @@ def _compute(m: Module, blocks: _Blocks, stage: _Stage) -> _Report:
         runs, begins = Signal(**KEEP), Signal(**KEEP)
         shape = Signal(StageShape, **KEEP)
         m.d.sync += [runs.eq(is_its), begins.eq(stage.start & is_its), shape.eq(stage.shape)]
-        m.d.comb += [block.stage.start.eq(begins), block.stage.shape.eq(shape),
-                     block.units.payload.eq(parameters.r.payload),
-                     block.units.valid.eq(parameters.r.valid)]
+        m.d.comb += [block.stage.start.eq(begins), block.stage.shape.eq(shape)]
         ended |= block.stage.done & runs
         busy |= block.stage.busy & runs
         waiting |= block.stage.waiting & runs
@@ -290,8 +288,11 @@ def _compute(m: Module, blocks: _Blocks, stage: _Stage) -> _Report:
         m.d.sync += getattr(blocks.fmaps.write, name).eq(
             reduce(or_, (write[name] for write in writes)))
     # no stage takes units but the one that runs, so nothing has to choose
-    m.d.comb += parameters.r.ready.eq(fp.units.ready | conv.units.ready | fc.units.ready
-                                      | blocks.store.units.ready)
+    takers = fp.units, conv.units, blocks.store.units
+    for stream in takers:
+        m.d.comb += [stream.payload.eq(parameters.r.payload), stream.valid.eq(parameters.r.valid)]
+    m.d.comb += parameters.r.ready.eq(reduce(or_, (stream.ready for stream in takers)))
+    wiring.connect(m, parameters.pairs, fc.pairs)
     return _Report(ended, busy, waiting)
 
 
@@ -315,7 +316,6 @@ def _store(m: Module, blocks: _Blocks, stage: _Stage, clear: Signal) -> _Report:
     wiring.connect(m, store.words, writer.words)
     m.d.comb += [
         store.start.eq(begins), store.source.eq(stage.source),
-        store.units.payload.eq(parameters.r.payload), store.units.valid.eq(parameters.r.valid),
         writer.commands.valid.eq(pending),
         writer.commands.payload.address.eq(address),
         writer.commands.payload.bursts.eq(store.bursts),

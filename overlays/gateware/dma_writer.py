@@ -2,6 +2,7 @@
 
 from amaranth import Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import fifo, stream, wiring
+from amaranth.lib.data import View
 from amaranth.lib.wiring import In, Out
 
 from overlays.gateware.axi import (
@@ -18,7 +19,7 @@ from overlays.gateware.interfaces import Words
 from overlays.gateware.pipeline import register
 from pynq_bnn.registers import BURST_WORDS
 
-COMMAND_LATENCY = 2
+COMMAND_LATENCY = 3
 """Cycles from a command to AWVALID."""
 QUEUE = 16
 """Words that wait for the bus."""
@@ -81,14 +82,20 @@ class DmaWriter(wiring.Component):
                      to_answer.eq(to_answer + announced - answered)]
         quiet = (to_answer == 0) & ~announced  # what is answered has been sent
 
-        left = self._addresses(m, active, draining, to_answer, announcing)
-        stopping = self._responses(m, to_answer, answered, draining, failed)
-        self._data(m, self._wanted(m, draining), draining, stopping, to_send, sent)
+        # registers, as who commands lies far away, and the counters here lie apart
+        begins, command = Signal(), Signal(DmaCommand, reset_less=True)
+        m.d.sync += [begins.eq(self.commands.valid & self.commands.ready),
+                     command.eq(self.commands.payload)]
+        left = self._addresses(m, begins, command, active, draining, to_answer, announcing)
+        stopping = self._responses(m, begins, command, to_answer, answered, draining, failed)
+        wanted = self._wanted(m, begins, command, draining)
+        self._data(m, wanted, draining, stopping, to_send, sent)
 
-        m.d.comb += [self.commands.ready.eq(~active & ~draining), self.draining.eq(resetting),
-                     self.busy.eq(Mux(draining, ~self.error, active))]
+        m.d.comb += [self.commands.ready.eq(~active & ~begins & ~draining),
+                     self.draining.eq(resetting),
+                     self.busy.eq(Mux(draining, ~self.error, active | begins))]
         m.d.sync += self.done.eq(0)
-        with m.If(self.commands.valid & self.commands.ready):
+        with m.If(begins):
             m.d.sync += active.eq(1)
         with m.Elif(active & (left == 0) & quiet & ~draining):
             m.d.sync += [active.eq(0), self.done.eq(~self.reset)]
@@ -102,10 +109,10 @@ class DmaWriter(wiring.Component):
                 m.d.sync += self.error.eq(1)
         return m
 
-    def _addresses(self, m: Module, active: Signal, draining: Signal, to_answer: Signal,
-                   announcing: Signal) -> Signal:
+    def _addresses(self, m: Module, begins: Signal, command: View, active: Signal,
+                   draining: Signal, to_answer: Signal, announcing: Signal) -> Signal:
         """The address channel; returns how many bursts are still to be announced."""
-        axi, command = self.axi, self.commands
+        axi = self.axi
         burst, left = Signal(BURST_NUMBER_BITS), Signal(BURST_NUMBER_BITS)
         m.d.comb += [
             axi.awaddr.eq(burst << BURST_BITS), axi.awlen.eq(BURST_WORDS - 1),
@@ -113,23 +120,23 @@ class DmaWriter(wiring.Component):
             announcing.eq(active & (left != 0) & ~draining & ~axi.awvalid
                          & (to_answer != HP_OUTSTANDING)),
         ]
-        with m.If(command.valid & command.ready):
-            m.d.sync += [burst.eq(command.payload.address >> BURST_BITS),
-                         left.eq(command.payload.bursts)]
+        with m.If(begins):
+            m.d.sync += [burst.eq(command.address >> BURST_BITS),
+                         left.eq(command.bursts)]
         with m.Elif(announcing):
             m.d.sync += [axi.awvalid.eq(1), left.eq(left - 1)]
         with m.Elif(axi.awvalid & axi.awready):
             m.d.sync += [axi.awvalid.eq(0), burst.eq(burst + 1)]
         return left
 
-    def _wanted(self, m: Module, draining: Signal) -> Signal:
+    def _wanted(self, m: Module, begins: Signal, command: View, draining: Signal) -> Signal:
         """Whether the command still lacks words."""
-        command, taken = self.commands, self.words.valid & self.words.ready
+        taken = self.words.valid & self.words.ready
         left, word = Signal(BURST_NUMBER_BITS), Signal(range(BURST_WORDS))
         wanted, last = Signal(), Signal()
-        with m.If(command.valid & command.ready):
-            m.d.sync += [left.eq(command.payload.bursts), wanted.eq(command.payload.bursts != 0),
-                         last.eq(command.payload.bursts == 1), word.eq(0)]
+        with m.If(begins):
+            m.d.sync += [left.eq(command.bursts), wanted.eq(command.bursts != 0),
+                         last.eq(command.bursts == 1), word.eq(0)]
         with m.Elif(taken):
             m.d.sync += word.eq(word + 1)
             with m.If(word.all()):
@@ -167,20 +174,20 @@ class DmaWriter(wiring.Component):
         ]
         m.d.sync += beat.eq(beat + load)
 
-    def _responses(self, m: Module, to_answer: Signal, answered: Signal, draining: Signal,
-                   failed: Signal) -> Value:
+    def _responses(self, m: Module, begins: Signal, command: View, to_answer: Signal,
+                   answered: Signal, draining: Signal, failed: Signal) -> Value:
         """The response channel; responses come in order, so a counter tells whose one is.
 
         One that nobody owes is let go by, as DmaReadPort does with beats.  Returns whether the
         writer drains from the next cycle on.
         """
-        axi, command = self.axi, self.commands
+        axi = self.axi
         burst = Signal(BURST_NUMBER_BITS)
         error, coming = Signal(), Signal()
         m.d.comb += [axi.bready.eq(1), coming.eq(axi.bvalid & (to_answer != 0))]
         m.d.sync += [answered.eq(coming), error.eq(coming & axi.bresp[1])]
-        with m.If(command.valid & command.ready):
-            m.d.sync += burst.eq(command.payload.address >> BURST_BITS)
+        with m.If(begins):
+            m.d.sync += burst.eq(command.address >> BURST_BITS)
         with m.Elif(answered):
             m.d.sync += burst.eq(burst + 1)
         with m.If(error & ~failed):

@@ -1,40 +1,47 @@
-"""The fully connected stages: 512 lanes; each chunk of weights meets every image's row in turn."""
+"""The fully connected stages: 1,024 lanes; two outputs' chunk meets every image's row in turn."""
 
 from typing import List, Tuple
 
-from amaranth import Cat, Module, Mux, Signal, signed
+from amaranth import Array, Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from overlays.gateware import fc_lanes, fc_loader, fc_shape
-from overlays.gateware.config import QUARTERS, WORD
+from overlays.gateware.config import UNIT, WORD
 from overlays.gateware.fc_lanes import CHUNKS, FcLanes
-from overlays.gateware.fc_loader import FcLoader
+from overlays.gateware.fc_loader import BURST, FcLoader
 from overlays.gateware.fc_shape import WORDS, FcShape
 from overlays.gateware.interfaces import (
     FMAP_READ_LATENCY,
     MERGE_CYCLES,
+    SUM_BITS,
     FmapRead,
     FmapWrite,
+    Pairs,
     Stage,
     StageShape,
     SumsWrite,
-    Units,
 )
 from overlays.gateware.pipeline import KEEP, OWN, register
 from pynq_bnn.registers import MAX_FC_INPUTS
 
-COUNTED = FMAP_READ_LATENCY + fc_lanes.LATENCY
+ROW = FMAP_READ_LATENCY + 1
+"""From a row's address to its copy beside the lanes."""
+COUNTED = ROW + fc_lanes.LATENCY
 ADDED = COUNTED + 3
 LATENCY = ADDED + 3
-"""From the address of an image's last row to the write of its bit or sum."""
+"""From the address of an image's last row to the write of its bits or sums."""
 BEGIN = fc_shape.LATENCY + fc_loader.FIRST - 1
-"""From start to the cycle that takes the first unit."""
+"""From start to the cycle that takes the first pair of units."""
 ISSUE = fc_loader.AVAILABLE + 1
-"""From a chunk's last unit to the address of the first row that meets it."""
+"""From a chunk's last pair to the address of the first row that meets it."""
 THRESHOLD_READ = 3
-"""Block RAM, its output register, the choice of one of four."""
+"""Block RAM, its output register, the choice of two of eight."""
 THRESHOLD_BITS = 17
+A_PAIR = 2 * UNIT // 32
+"""Thresholds in a pair of units."""
+OUTPUTS = 2
+"""Outputs at a time: what two units a cycle keep busy with one image."""
 MAX_TARGET_ROWS = 16
 
 Slots = List[data.View]
@@ -43,26 +50,26 @@ Slots = List[data.View]
 class Fc(wiring.Component):
     """BIN_FC and LAST.
 
-    Order: for each output, each chunk of its weights (a row of 512), each image.  A chunk takes
-    max(4, images) cycles, as its 4 units do; an output of BIN_FC at least MERGE_CYCLES (where it
-    has one or two chunks, these take longer for that).
+    Order: for each two outputs, each chunk of their weights (a row of 512 of each), each image.  A
+    chunk takes max(4, images) cycles, as its 4 pairs of units do; two outputs of BIN_FC at least
+    MERGE_CYCLES (where they have one or two chunks, these take longer for that).  An odd number of
+    outputs is one more, whose sums nobody reads.
 
-    Timing: the first unit is taken BEGIN cycles after `start`; a chunk begins ISSUE cycles after
-    its last unit came or when the chunk before is through; a result is written LATENCY cycles after
-    the address of its last row; `done` comes MERGE_CYCLES after the last write, and not before
-    the stream's padding is gone.
+    Timing: the first pair is taken BEGIN cycles after `start`; a chunk begins ISSUE cycles after
+    its last pair came or when the chunk before is through; results are written LATENCY cycles after
+    the address of their last row; `done` comes MERGE_CYCLES after the last write.
 
-    Cost, 8 images: 1,060 LUT, 370 LUT as RAM, 1,850 FF, 4 RAMB36 (the thresholds).  Between
+    Cost, 8 images: 2,380 LUT, 730 LUT as RAM, 3,790 FF, 4 RAMB36 (the thresholds).  Between
     registers lie two lookup tables, or a carry chain (14 bits for an image's sum) and one.
 
     Ports
     -----
-    stage, source, units, write, sums : see interfaces
+    stage, source, pairs, write, sums : see interfaces
     """
 
     stage: In(Stage)
     source: Out(FmapRead)
-    units: In(Units)
+    pairs: In(Pairs)
     write: Out(FmapWrite)
     sums: Out(SumsWrite)
 
@@ -90,13 +97,15 @@ class Fc(wiring.Component):
             loader.last.eq(asked.last),
             loader.chunks.eq(shape.chunks),
         ]
-        wiring.connect(m, wiring.flipped(self.units), loader.units)
+        wiring.connect(m, wiring.flipped(self.pairs), loader.pairs)
         # With the controls that the RAMs' own registers have.
-        unit = register(m, register(m, self.units.payload, "payload", keep=True), "unit",
+        pair = register(m, register(m, self.pairs.payload, "payload", keep=True), "pair",
                         keep=True)
         slots, live, place = self._read(m, asked, shape, loader, start[-1])
-        count = self._count(m, shape, loader, unit, slots, place)
-        self._write(m, asked, shape, loader, unit, start[-1], slots, live, count)
+        row = register(m, self.source.data, "row_here", keep=True)  # it comes from afar, once
+        counts = [self._count(m, number, shape, loader, pair, row, slots, place)
+                  for number in range(OUTPUTS)]
+        self._write(m, asked, shape, loader, pair, start[-1], slots, live, counts)
         return m
 
     def _read(self, m: Module, asked: data.View, shape: FcShape, loader: FcLoader,
@@ -104,16 +113,16 @@ class Fc(wiring.Component):
         """A row's address a cycle while there are weights.
 
         Its slot after 0, 1, 2... cycles; whether it is one, which a reset clears; and the place of
-        the weights that it meets.  A chunk takes 4 cycles at least, so that the registers that say
-        what the next one is have settled when it begins.
+        the weights that it meets.  A chunk takes BURST cycles at least, so that the registers that
+        say what the next one is have settled when it begins.
         """
         images = asked.images[:self._images.bit_length()]
         chunk_bits, beat = range(CHUNKS), Signal(range(max(self._images, MERGE_CYCLES)))
         # The chunk that is read: its number, whether it is an output's first or last one, and
-        # whether it belongs to the last output; and the same of the one after it.
+        # whether it belongs to the last outputs; and the same of the one after it.
         chunk, following = Signal(chunk_bits), Signal(chunk_bits, reset_less=True)
         first, last, next_last = Signal(), Signal(init=1), Signal(reset_less=True)
-        final, next_final, left = Signal(), Signal(reset_less=True), Signal(14, reset_less=True)
+        final, next_final, left = Signal(), Signal(reset_less=True), Signal(13, reset_less=True)
         limit = Signal(chunk_bits, reset_less=True)
         single, pair = Signal(reset_less=True), Signal(reset_less=True)
         place = Signal(chunk_bits, init=CHUNKS - 1)
@@ -123,8 +132,8 @@ class Fc(wiring.Component):
             next_last.eq(Mux(last, single, chunk == limit)),
             next_final.eq(Mux(last, left == 1, final)),
         ]
-        # An image a beat; the beats without one are the time that a chunk's units take, and
-        # MERGE_CYCLES where it is an output's only one, or half of them where there are two.
+        # An image a beat; the beats without one are the time that a chunk's pairs take, and
+        # MERGE_CYCLES where it is its outputs' only one, or half of them where there are two.
         issue, free, begin = Signal(), Signal(init=1), Signal()
         last_image, pauses, alone = (Signal(name=name, reset_less=True)
                                      for name in ("last_image", "pauses", "alone"))
@@ -132,7 +141,7 @@ class Fc(wiring.Component):
             Signal(range(max(self._images, MERGE_CYCLES) + 1), name=name, reset_less=True)
             for name in ("image_limit", "beats", "beat_limit"))
         least, running = Mux(pauses, Mux(pair, -(-MERGE_CYCLES // 2), MERGE_CYCLES),
-                             QUARTERS), Signal()
+                             BURST), Signal()
         m.d.sync += [
             pauses.eq((single | pair) & ~asked.last), beats.eq(Mux(images > least, images, least)),
             beat_limit.eq(beats - 2), image_limit.eq(images - 2), alone.eq(images == 1),
@@ -150,8 +159,8 @@ class Fc(wiring.Component):
             with m.If(last):
                 m.d.sync += left.eq(left - 1)
         with m.If(start):
-            m.d.sync += left.eq(asked.outputs)
-        # `left` counts the outputs after this one.
+            m.d.sync += left.eq((asked.outputs + 1) >> 1)
+        # `left` counts the twos of outputs after these.
         m.d.sync += running.eq(start | running & ~(begin & next_last & next_final))
 
         waiting = Signal()
@@ -171,65 +180,75 @@ class Fc(wiring.Component):
             m.d.sync += [later.eq(slots[-1]), valid.eq(live[-1])]
             slots.append(later)
             live.append(valid)
-        for age in range(1, FMAP_READ_LATENCY):
+        for age in range(1, ROW):
             place = register(m, place, f"place{age}", keep=True)
         return slots, live, place
 
-    def _count(self, m: Module, shape: FcShape, loader: FcLoader, unit: Signal, slots: Slots,
-               place: Signal) -> Signal:
-        """Mismatches of a row in the words that the map owns."""
+    def _count(self, m: Module, number: int, shape: FcShape, loader: FcLoader, pair: Signal,
+               row: Signal, slots: Slots, place: Signal) -> Signal:
+        """Mismatches of a row and an output's weights in the words that the map owns."""
         owned = Mux(slots[COUNTED - 2].last, shape.owned_last, shape.owned)
         counts = []
         for word in range(WORDS):
-            m.submodules[f"lanes{word}"] = lanes = FcLanes()
+            half, offset = divmod(word, 2 * UNIT // WORD)
+            m.submodules[f"lanes{number}_{word}"] = lanes = FcLanes()
             m.d.comb += [
-                lanes.write.eq(loader.write[word // 2]),
+                lanes.write.eq(loader.write[BURST // OUTPUTS * number + half]),
                 lanes.write_place.eq(loader.write_place),
-                lanes.weights.eq(unit.word_select(word % 2, WORD)),
+                lanes.weights.eq(pair.word_select(offset, WORD)),
                 lanes.place.eq(place),
-                lanes.row.eq(self.source.data.word_select(word, WORD)),
+                lanes.row.eq(row.word_select(word, WORD)),
                 lanes.owned.eq(owned[word]),
             ]
             counts.append(lanes.count)
         while len(counts) > 1:
-            counts = [register(m, counts[i] + counts[i + 1], f"counts{len(counts)}_{i}")
+            counts = [register(m, counts[i] + counts[i + 1],
+                               f"counts{number}_{len(counts)}_{i}")
                       for i in range(0, len(counts), 2)]
         return counts[0]
 
-    def _write(self, m: Module, asked: data.View, shape: FcShape, loader: FcLoader, unit: Signal,
-               start: Signal, slots: Slots, live: List[Signal], count: Signal) -> None:
-        """Add up an image's chunks, compare, write."""
-        m.submodules.totals = totals = memory.Memory(
+    def _sum(self, m: Module, number: int, shape: FcShape, slots: Slots, live: List[Signal],
+             count: Signal) -> Signal:
+        """An image's chunks added up, and what the sum is then."""
+        m.submodules[f"totals{number}"] = totals = memory.Memory(
             shape=range(MAX_FC_INPUTS + 1), depth=self._images, init=[],
             attrs={"ram_style": "distributed"})
         read, save = totals.read_port(domain="comb"), totals.write_port()
         early, late = slots[ADDED - 1], slots[ADDED + 1]
-        before = register(m, Mux(early.first, 0, read.data), "before")
-        total = register(m, (before + count)[:len(before)], "total")
-        result = Signal(signed(16), reset_less=True)
+        before = register(m, Mux(early.first, 0, read.data), f"before{number}")
+        total = register(m, (before + count)[:len(before)], f"total{number}")
+        result = Signal(signed(SUM_BITS), name=f"result{number}", reset_less=True)
         # An image comes again after 4 cycles at least; its total is back after 3.
         m.d.comb += [
             read.addr.eq(early.image),
             save.addr.eq(late.image), save.en.eq(live[ADDED + 1]), save.data.eq(total),
         ]
         m.d.sync += result.eq(shape.inputs - (total << 1))
+        return result
 
-        outputs, threshold = self._threshold(m, loader, unit, start, slots, live)
+    def _write(self, m: Module, asked: data.View, shape: FcShape, loader: FcLoader, pair: Signal,
+               start: Signal, slots: Slots, live: List[Signal], counts: List[Signal]) -> None:
+        """Add up, compare, write."""
+        results = [self._sum(m, number, shape, slots, live, count)
+                   for number, count in enumerate(counts)]
+        twos, thresholds = self._thresholds(m, loader, pair, start, slots, live)
         final, ending = slots[LATENCY - 1], slots[LATENCY - 2]
-        output, done = outputs[-1], Signal()
+        two, done = twos[-1], Signal()
         m.d.comb += done.eq(live[LATENCY - 1] & final.last)
         row = Signal(range(self._images * MAX_TARGET_ROWS), reset_less=True)
         with m.If(live[LATENCY - 2] & ending.last):
-            m.d.sync += row.eq(Mux(ending.image == 0, outputs[-2][9:], row + shape.target_rows))
+            m.d.sync += row.eq(Mux(ending.image == 0, twos[-2][8:], row + shape.target_rows))
         m.d.sync += [self.write.enable.eq(done & ~asked.last),
                      self.sums.enable.eq(done & asked.last)]
-        reached = (result >= threshold[:16].as_signed()) ^ threshold[16]
+        reached = Cat((result >= threshold[:16].as_signed()) ^ threshold[16]
+                      for result, threshold in zip(results, thresholds))
         m.d.comb += [
-            self.write.address.eq(register(m, Cat(output[:9], row), "address")),
-            self.write.bits.eq(register(m, ~reached, "bit")),
+            self.write.address.eq(register(m, Cat(Const(0, 1), two[:8], row), "address")),
+            self.write.size.eq(OUTPUTS.bit_length() - 1),
+            self.write.bits.eq(register(m, ~reached, "bits")),
             self.sums.image.eq(register(m, final.image, "image")),
-            self.sums.index.eq(register(m, output[:6], "index")),
-            self.sums.sum.eq(register(m, result, "sum")),
+            self.sums.pair.eq(register(m, two[:5], "index")),
+            self.sums.sums.eq(register(m, Cat(results), "sums")),
         ]
         ends, drained, through = Signal(MERGE_CYCLES), Signal(), Signal()
         m.d.comb += through.eq(drained | ends[-1])
@@ -237,29 +256,32 @@ class Fc(wiring.Component):
                      drained.eq(through & ~loader.idle),
                      self.stage.done.eq(through & loader.idle)]
 
-    def _threshold(self, m: Module, loader: FcLoader, unit: Signal, start: Signal, slots: Slots,
-                   live: List[Signal]) -> Tuple[List[Signal], Signal]:
-        """Threshold of the output that the slot of age LATENCY - 1 belongs to, and its number,
-        THRESHOLD_READ cycles before to then.
+    def _thresholds(self, m: Module, loader: FcLoader, pair: Signal, start: Signal, slots: Slots,
+                    live: List[Signal]) -> Tuple[List[Signal], List[Value]]:
+        """Which two outputs the slot of age LATENCY - 1 belongs to, THRESHOLD_READ cycles before to
+        then, and their thresholds.
         """
         m.submodules.thresholds = ram = memory.Memory(
-            shape=4 * THRESHOLD_BITS, depth=MAX_FC_INPUTS // 4, init=[],
+            shape=A_PAIR * THRESHOLD_BITS, depth=MAX_FC_INPUTS // A_PAIR, init=[],
             attrs={"ram_style": "block"})
         write, read = ram.write_port(), ram.read_port()
         age = LATENCY - 1 - THRESHOLD_READ
-        outputs = [Signal(13, name=f"output{i}", reset_less=True)
-                   for i in range(THRESHOLD_READ + 1)]
-        # Counted early enough for the threshold to be there when the sum is.
+        twos = [Signal(12, name=f"two{i}", reset_less=True) for i in range(THRESHOLD_READ + 1)]
+        # Counted early enough for the thresholds to be there when the sums are.
         with m.If(start):
-            m.d.sync += outputs[0].eq(0)
+            m.d.sync += twos[0].eq(0)
         with m.Elif(live[age] & slots[age].output_end):
-            m.d.sync += outputs[0].eq(outputs[0] + 1)
-        m.d.sync += [later.eq(now) for now, later in zip(outputs, outputs[1:])]
+            m.d.sync += twos[0].eq(twos[0] + 1)
+        m.d.sync += [later.eq(now) for now, later in zip(twos, twos[1:])]
         m.d.comb += [
             write.en.eq(register(m, loader.write_threshold, "write_threshold", keep=True)),
             write.addr.eq(register(m, loader.threshold_place, "threshold_place", keep=True)),
-            write.data.eq(Cat(unit[32 * i:32 * i + THRESHOLD_BITS] for i in range(4))),
-            read.addr.eq(outputs[0] >> 2),
+            write.data.eq(Cat(pair[32 * i:32 * i + THRESHOLD_BITS] for i in range(A_PAIR))),
+            read.addr.eq(twos[0] >> 2),
         ]
         row = register(m, read.data, "thresholds_row")
-        return outputs, register(m, row.word_select(outputs[2][:2], THRESHOLD_BITS), "threshold")
+        # an Array: word_select by a width that is no power of two becomes a product and a shifter
+        in_twos = Array(row.word_select(n, OUTPUTS * THRESHOLD_BITS)
+                        for n in range(A_PAIR // OUTPUTS))
+        chosen = register(m, in_twos[twos[2][:(A_PAIR // OUTPUTS - 1).bit_length()]], "threshold")
+        return twos, [chosen.word_select(number, THRESHOLD_BITS) for number in range(OUTPUTS)]

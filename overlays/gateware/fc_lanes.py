@@ -1,4 +1,4 @@
-"""64 of the fully connected stage's 512 lanes: their weights, and how many of them differ."""
+"""64 of the fully connected stage's 1,024 lanes: their weights, and how many of them differ."""
 
 from typing import List, Tuple
 

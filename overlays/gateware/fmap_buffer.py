@@ -130,7 +130,7 @@ class _Merge(wiring.Component):
         m.d.sync += [
             wide.eq(before.size == 4),
             new.eq(Mux(before.size == 4, before.bits, Cat(shifted, shifted))),
-            joins.eq((before.size != 4) & (before.address[:3] != 0)),
+            joins.eq(before.address[:3] != 0),  # sixteen bits are two whole bytes
         ]
         old_byte = Mux(joins, Mux(self.target_b, groups[1], groups[0]), 0)
         m.d.sync += [

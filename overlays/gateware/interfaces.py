@@ -22,8 +22,14 @@ PIXEL_BITS = 32
 """A picture's pixel in the input buffer: R in bits 7:0, G in 15:8, B in 23:16."""
 INPUT_READ_LATENCY = unit_memory.READ_LATENCY
 
+SUM_BITS = 16
+"""A sum of the last layer."""
+
 Units = stream.Signature(UNIT)
 """The parameter stream."""
+
+Pairs = stream.Signature(2 * UNIT)
+"""The same, two units at a time, the earlier one in the lower bits."""
 
 Words = stream.Signature(WORD)
 """Data for DRAM, word after word."""
@@ -64,11 +70,12 @@ FmapWrite = wiring.Signature({
     "bits": Out(WRITE_BITS),
 })
 
+# Sums of classes 2 * `pair` and 2 * `pair` + 1.
 SumsWrite = wiring.Signature({
     "enable": Out(1),
     "image": Out(width("CAP_FC", "BATCH")),
-    "index": Out(range(MAX_CLASSES)),   # class
-    "sum": Out(16),
+    "pair": Out(range(MAX_CLASSES // 2)),
+    "sums": Out(2 * SUM_BITS),
 })
 
 # Start and end of a stage.  `start` and `done` are pulses of one cycle; `done` comes when the last

@@ -24,9 +24,9 @@ class Pixels(wiring.Component):
         log2 of the quarters of a pixel: 0 puts all channels into each of the four quarters,
         1 into quarters 0, 1 and again 2, 3, and 2 spreads them over all four
     blocks : 64-channel blocks of a pixel, 1 to 8; bits of others are masked
-    step : from the raster, any cycle; its address must be at the fmap port in the same cycle
-    row : what the fmap port gives, FMAP_READ_LATENCY cycles after the step
-    pixel : LATENCY cycles after its step; zero (+1) where the step reads none
+    step : LEAD cycles before its row, any cycle
+    row : what the fmap port gives, FMAP_READ_LATENCY cycles after it was addressed
+    pixel : LATENCY cycles after it was addressed; zero (+1) where the step reads none
     """
 
     spread: In(2)
@@ -36,15 +36,11 @@ class Pixels(wiring.Component):
     pixel: Out(ROW)
 
     LATENCY = FMAP_READ_LATENCY + 1
+    LEAD = 2
+    """What selects and masks must be in the slices' registers when the row is there."""
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        # What selects and masks must be in the slices' registers when the row is there.
-        before = self.step
-        for age in range(1, FMAP_READ_LATENCY - 1):
-            later = Signal(Step, name=f"step_{age}", reset_less=True)
-            m.d.sync += later.eq(before)
-            before = later
         first_quarter = Signal(2, reset_less=True)
         masks = Signal(ROW // CHANNEL_STEP, reset_less=True)
         quarter_mask = Signal(2, **OWN)
@@ -53,8 +49,8 @@ class Pixels(wiring.Component):
         for block in range(ROW // CHANNEL_STEP):
             within = (block & 1) | (block >> 1 & quarter_mask) << 1  # of the pixel's own blocks
             m.d.sync += [outside[block].eq(within >= self.blocks),
-                         masks[block].eq(~before.pixel | outside[block])]
-        m.d.sync += first_quarter.eq(before.quarter)
+                         masks[block].eq(~self.step.pixel | outside[block])]
+        m.d.sync += first_quarter.eq(self.step.quarter)
         for i in range(SLICES):
             m.submodules[f"slice_{i}"] = part = PixelSlice()
             quarter, offset = divmod(i, SLICES // QUARTERS)

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from overlays.gateware.interfaces import FMAP_READ_LATENCY
 from overlays.gateware.pipeline import delay
+from overlays.gateware.pixels import Pixels
 from overlays.gateware.raster import Centre, Edges, Place, Step
 from overlays.gateware.reducer import Reducer
 from overlays.gateware.weight_cells import SLOTS, Slot, next_slot
@@ -23,6 +24,7 @@ class Schedule(wiring.Component):
     -----
     start : pulse, some cycles before the first step
     step : from the raster, any cycle
+    pixel : Pixels.LEAD cycles before the row in which its pixel lies
     slot, slot_above : Reducer.LEAD cycles before: where the weights of the step's pass lie, and
         those of the pass that the row above it belongs to
     edges_early : with them
@@ -32,6 +34,7 @@ class Schedule(wiring.Component):
 
     start: In(1)
     step: In(Step)
+    pixel: Out(Step)
     slot: Out(Slot)
     slot_above: Out(Slot)
     edges_early: Out(Edges)
@@ -55,6 +58,7 @@ class Schedule(wiring.Component):
         told = self.LATENCY - Reducer.LEAD
         m.d.sync += self.edges_early.eq(steps[told - 1].edges)
         m.d.comb += [
+            self.pixel.eq(steps[FMAP_READ_LATENCY - Pixels.LEAD]),
             self.edges.eq(steps[-1].edges),
             self.centre.eq(steps[-1].centre), self.centre.valid.eq(valid[-1]),
         ]

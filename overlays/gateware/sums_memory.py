@@ -1,15 +1,15 @@
-"""The sums of the last layer: 64 int16 for each image, written one by one, read four to a word."""
+"""The sums of the last layer: 64 int16 for each image, written in twos, read four to a word."""
 
 from amaranth import Array, Module, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from overlays.gateware.config import WORD
-from overlays.gateware.interfaces import SumsWrite
+from overlays.gateware.interfaces import SUM_BITS, SumsWrite
 from pynq_bnn.registers import MAX_CLASSES
 
-SUM_BITS = 16
 SUMS_PER_WORD = WORD // SUM_BITS
+PAIRS_PER_WORD = SUMS_PER_WORD // 2
 READ_LATENCY = 3
 """Cycles from a word's address to its data: a register on either side, as both ways are long."""
 BANK = 64
@@ -40,23 +40,23 @@ class SumsMemory(wiring.Component):
         words_each = MAX_CLASSES // SUMS_PER_WORD
         words = self.batch * words_each
         to = Signal(range(words))
-        place, value = Signal(range(BANK), reset_less=True), Signal(SUM_BITS, reset_less=True)
+        place, value = Signal(range(BANK), reset_less=True), Signal(2 * SUM_BITS, reset_less=True)
         address, found = Signal.like(to, reset_less=True), Signal.like(to, reset_less=True)
-        m.d.comb += to.eq(self.write.image * words_each + (self.write.index >> 2))
+        m.d.comb += to.eq(self.write.image * words_each + (self.write.pair >> 1))
         m.d.sync += [
-            place.eq(to), value.eq(self.write.sum),
+            place.eq(to), value.eq(self.write.sums),
             address.eq(self.address), found.eq(address),
         ]
         read_words = []
         for bank in range(-(-words // BANK)):
             sums = memory.Memory(shape=WORD, depth=min(words, BANK), init=[])
             m.submodules[f"bank_{bank}"] = sums
-            write, read = sums.write_port(granularity=SUM_BITS), sums.read_port()
-            enable = Signal(SUMS_PER_WORD, name=f"enable_{bank}")
+            write, read = sums.write_port(granularity=2 * SUM_BITS), sums.read_port()
+            enable = Signal(PAIRS_PER_WORD, name=f"enable_{bank}")
             here = self.write.enable & (to // BANK == bank)
-            m.d.sync += enable.eq(here << self.write.index[:2])
+            m.d.sync += enable.eq(here << self.write.pair[0])
             m.d.comb += [
-                write.addr.eq(place), write.data.eq(value.replicate(SUMS_PER_WORD)),
+                write.addr.eq(place), write.data.eq(value.replicate(PAIRS_PER_WORD)),
                 write.en.eq(enable), read.addr.eq(address),
             ]
             read_words.append(read.data)

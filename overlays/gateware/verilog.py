@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import hashlib
+import io
+import tokenize
 from pathlib import Path
 
 from amaranth.back import verilog
@@ -20,11 +23,28 @@ SYNTHESIS = object()
 SOURCES = Path(__file__).parent
 
 
+def code(text: str) -> str:
+    """The lines of a Python file without comments, docstrings and what else decides nothing."""
+    lines = text.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    for node in ast.walk(ast.parse(text)):
+        if (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+                and isinstance(node.value.value, str)):
+            first, last = node.lineno - 1, node.end_lineno
+            lines[first] = lines[first][:node.col_offset] + lines[last - 1][node.end_col_offset:]
+            lines[first + 1:last] = [""] * (last - first - 1)
+    return "\n".join(line.rstrip() for line in lines if line.strip())
+
+
 def source_hash(config: Config) -> str:
     """SHA-256 of all that decides the hardware: gateware, register table, ports, `config`."""
     digest = hashlib.sha256(repr((config, HP_PORTS)).encode())
     for path in [*sorted(SOURCES.glob("*.py")), Path(registers.__file__)]:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+        digest.update(path.name.encode() + b"\0"
+                      + code(path.read_text(encoding="utf-8")).encode())
     return digest.hexdigest()
 
 

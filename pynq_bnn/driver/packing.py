@@ -185,6 +185,16 @@ def _grouped(taps: np.ndarray) -> np.ndarray:
     return taps.reshape(-1, GROUP_BITS // bits, count, bits).swapaxes(1, 2)
 
 
+def _in_twos(rows: np.ndarray) -> np.ndarray:
+    """Of weights (outputs, rows, bits) two outputs' together: (twos, rows, 2, bits).
+
+    An odd last one stands with zeros.
+    """
+    outputs, count, bits = rows.shape
+    whole = np.pad(rows, [(0, outputs % 2), (0, 0), (0, 0)], mode="constant")
+    return whole.reshape(-1, 2, count, bits).swapaxes(1, 2)
+
+
 def pack_layer(layer: net.Layer, values: LayerParameters, channels: int) -> np.ndarray:
     """One layer's thresholds and weights as words, filled up to whole bursts.
 
@@ -204,8 +214,11 @@ def pack_layer(layer: net.Layer, values: LayerParameters, channels: int) -> np.n
     else:
         pixels = values.weights.reshape(layer.out_channels, -1, channels)
         stored = _widened(pixels, stored_bits(channels))
-        weights = (_grouped(stored) if layer.is_conv
-                   else _widened(stored.reshape(layer.out_channels, -1), ROW_BITS))
+        if layer.is_conv:
+            weights = _grouped(stored)
+        else:
+            rows = _widened(stored.reshape(layer.out_channels, -1), ROW_BITS)
+            weights = _in_twos(rows.reshape(layer.out_channels, -1, ROW_BITS))
     parts.append(pack_bits(weights.reshape(-1)))
     return fill_burst(np.concatenate(parts))
 

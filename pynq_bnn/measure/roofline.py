@@ -8,22 +8,23 @@ moves a layer to the right.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, List, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
 
 import numpy as np
 
 from host_ref import network as net
 from host_ref.network import Network
 from pynq_bnn.figure import new_figure
+from pynq_bnn.measure.simulated import shipped_config
 from pynq_bnn.profile import Profile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LANES = {net.BIN_CONV: 9216, net.BIN_FC: 512, net.LAST: 512, net.FP_CONV: 432}
-"""Of the full configuration: 8 reducers of 128 channels and 9 taps, a row of the map buffer, and 16
-outputs of 27 taps of 8-bit pixels."""
+REDUCER_LANES, FC_LANES, PICTURE_TAPS = 9 * 128, 2 * 512, 27
+"""A reducer's taps and channels; two outputs' rows of weights in the fully connected layers; what
+an output of the picture convolution multiplies."""
 BYTES_PER_CYCLE = 16
 """Two HP ports of 64 bits, each a word a cycle."""
 MARKS = (("o", "#4477aa", -12), ("s", "#ee6677", 6))
@@ -51,16 +52,24 @@ class Point:
     bound: float
 
 
+def lanes() -> Dict[str, int]:
+    """Multiply-accumulates a cycle of the shipped gateware, for each kind of layer."""
+    config = shipped_config()
+    return {net.BIN_CONV: config["reducers"] * REDUCER_LANES, net.BIN_FC: FC_LANES,
+            net.LAST: FC_LANES, net.FP_CONV: config["fp_outputs"] * PICTURE_TAPS}
+
+
 def points(profile: Profile, network: Network) -> List[Point]:
     """One for each layer that the profile has cycles of."""
     cycles = {stage.name: stage.cycles for stage in profile.stages}
     found: List[Point] = []
+    most = lanes()
     for layer in network.layers:
         if cycles.get(layer.name):
             macs = layer.macs * profile.batch
             intensity = macs / (layer.weight_bits / 8)
             found.append(Point(layer.name, intensity, macs / cycles[layer.name],
-                               min(LANES[layer.kind], intensity * BYTES_PER_CYCLE)))
+                               min(most[layer.kind], intensity * BYTES_PER_CYCLE)))
     return found
 
 
@@ -73,10 +82,11 @@ def plot_roofline(profiles: Sequence[Profile], network: Network,
     drawn = [points(profile, network) for profile in profiles]
     intensities = [point.intensity for some in drawn for point in some]
     reach = np.geomspace(min(intensities) / 2, max(intensities) * 2, 200)
+    most = lanes()
     for kind, name in ((net.BIN_CONV, "lanes"), (net.BIN_FC, "lanes of fc"),
                        (net.FP_CONV, "multipliers of conv1")):
-        ax.plot(reach, np.minimum(LANES[kind], reach * BYTES_PER_CYCLE), color=ROOF, linewidth=1)
-        ax.text(reach[-1] * 1.1, LANES[kind], f"{LANES[kind]:,} {name}", fontsize=8,
+        ax.plot(reach, np.minimum(most[kind], reach * BYTES_PER_CYCLE), color=ROOF, linewidth=1)
+        ax.text(reach[-1] * 1.1, most[kind], f"{most[kind]:,} {name}", fontsize=8,
                 va="top" if kind == net.FP_CONV else "bottom", color=ROOF)
     ax.text(100, 100 * BYTES_PER_CYCLE, f"memory, {BYTES_PER_CYCLE} bytes a cycle  ", fontsize=8,
             ha="right", va="bottom", color=ROOF)

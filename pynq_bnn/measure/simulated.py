@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Tuple
+from typing import Dict, Tuple
 
 import overlays
 from pynq_bnn.driver.stage_log import StageCycles
@@ -36,6 +36,12 @@ def simulated(network: str = "cifar10") -> Tuple[Profile, ...]:
     return tuple(
         Profile(**{**profile, "stages": tuple(StageCycles(**stage) for stage in profile["stages"])})
         for profile in document["networks"].get(network, ()))
+
+
+def shipped_config() -> Dict[str, int]:
+    """How the shipped gateware was built, by the names of ``overlays/gateware/config.py``."""
+    config: Dict[str, int] = json.loads(CYCLES.read_text(encoding="utf-8"))["config"]
+    return config
 
 
 def shipped_clock_mhz() -> float:

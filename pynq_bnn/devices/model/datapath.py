@@ -12,7 +12,7 @@ from typing import Tuple
 
 import numpy as np
 
-from pynq_bnn.devices.model.layout import owned, ungrouped
+from pynq_bnn.devices.model.layout import ROW_BYTES, owned, ungrouped, untwined
 from pynq_bnn.devices.model.stages import Stage
 from pynq_bnn.devices.model.threads import blas
 from pynq_bnn.registers import BIN_CONV, FP_CONV, LAST, PAD_NONE, PAD_ONE
@@ -85,12 +85,13 @@ def _windows(stage: Stage, fmap: np.ndarray) -> np.ndarray:
 
 def _weights(stage: Stage, words: np.ndarray) -> np.ndarray:
     """The weights' bits that channels own: (outputs, bytes)."""
-    stored = words.view(np.uint8)[:stage.outputs * stage.weight_bytes]
-    if stage.kind == BIN_CONV:
-        stored = ungrouped(stored, stage.channels)
-    stored = stored.reshape(stage.outputs, -1)
+    stored = words.view(np.uint8)
     if stage.kind == FP_CONV:
-        return stored
+        return stored[:stage.outputs * stage.weight_bytes].reshape(stage.outputs, -1)
+    if stage.kind == BIN_CONV:
+        stored = ungrouped(stored[:stage.outputs * stage.weight_bytes], stage.channels)
+    else:
+        stored = untwined(stored, stage.weight_bytes // ROW_BYTES, stage.outputs)
     pixels = 9 if stage.is_conv else stage.pixels
     return owned(stored, pixels, stage.channels).reshape(stage.outputs, -1)
 

@@ -60,3 +60,23 @@ def ungrouped(stored: np.ndarray, channels: int) -> np.ndarray:
     each = pixel_bytes(channels)
     by_group = stored.reshape(-1, 9, GROUP_BYTES // each, each)
     return by_group.transpose(0, 2, 1, 3).reshape(-1, 9 * each)
+
+
+def untwined(stored: np.ndarray, rows: int, outputs: int) -> np.ndarray:
+    """A fully connected layer's weights, output after output.
+
+    Parameters
+    ----------
+    stored : numpy.ndarray
+        (bytes,) uint8: row after row, first the rows of outputs 0 and 1 by turns, then of 2 and
+        3, and so on; the last output's may alternate with rows of no meaning.
+    rows : int
+        Of an output.
+
+    Returns
+    -------
+    numpy.ndarray
+        (outputs, 64 * rows) uint8.
+    """
+    by_row = stored.reshape(-1, rows, 2, ROW_BYTES)
+    return by_row.transpose(0, 2, 1, 3).reshape(-1, rows * ROW_BYTES)[:outputs]

@@ -147,7 +147,8 @@ class Stage:
     @property
     def parameter_words(self) -> int:
         """Words that the stage takes off the parameter stream, whole bursts."""
-        used = self.threshold_words * WORD_BYTES + self.outputs * self.weight_bytes
+        outputs = self.outputs + self.outputs % 2  # only LAST can have an odd number
+        used = self.threshold_words * WORD_BYTES + outputs * self.weight_bytes
         return -(-used // BURST_BYTES) * BURST_BYTES // WORD_BYTES
 
 

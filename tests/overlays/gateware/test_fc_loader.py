@@ -9,13 +9,12 @@ from overlays.gateware.fc_loader import AVAILABLE, FIRST, FcLoader
 
 @pytest.mark.parametrize("release_pace", [0.05, 0.9])
 @pytest.mark.parametrize("outputs, chunks, last", [(64, 3, 0), (5, 7, 1), (6, 7, 1), (3, 2, 1)])
-def test_each_unit_goes_to_its_place(outputs, chunks, last, release_pace):
+def test_each_pair_goes_to_its_place(outputs, chunks, last, release_pace):
     rng, dut = random.Random(1), FcLoader()
-    total = outputs * chunks
-    thresholds = 0 if last else outputs // 4
+    total = (outputs + 1) // 2 * chunks
+    thresholds = 0 if last else outputs // 8
     expected = [("threshold", n) for n in range(thresholds)]
-    expected += [(quarter, chunk % CHUNKS) for chunk in range(total) for quarter in range(4)]
-    expected += [None] * (-4 * total % 8 if last else 0)
+    expected += [(part, chunk % CHUNKS) for chunk in range(total) for part in range(4)]
     got, released = [], 0
 
     async def bench(ctx):
@@ -26,9 +25,9 @@ def test_each_unit_goes_to_its_place(outputs, chunks, last, release_pace):
         await ctx.tick()
         ctx.set(dut.start, 0)
         for _ in range(FIRST - 1):
-            assert not ctx.get(dut.units.ready)
+            assert not ctx.get(dut.pairs.ready)
             await ctx.tick()
-        assert ctx.get(dut.units.ready)
+        assert ctx.get(dut.pairs.ready)
         complete, recent, came = 0, [0] * AVAILABLE, False
         while not ctx.get(dut.idle) or came or complete > released:
             assert ctx.get(dut.available) == (recent.pop(0) > released)
@@ -39,16 +38,14 @@ def test_each_unit_goes_to_its_place(outputs, chunks, last, release_pace):
             elif ctx.get(dut.write_threshold):
                 assert not write
                 got.append(("threshold", ctx.get(dut.threshold_place)))
-            elif write:
-                quarter = write.bit_length() - 1
-                assert write == 1 << quarter
-                got.append((quarter, ctx.get(dut.write_place)))
             else:
-                got.append(None)
-            ctx.set(dut.units.valid, rng.random() < 0.9)
+                part = write.bit_length() - 1
+                assert write == 1 << part
+                got.append((part, ctx.get(dut.write_place)))
+            ctx.set(dut.pairs.valid, rng.random() < 0.9)
             release = ctx.get(dut.available) and rng.random() < release_pace
             ctx.set(dut.take, release)
-            came = ctx.get(dut.units.valid) and ctx.get(dut.units.ready)
+            came = ctx.get(dut.pairs.valid) and ctx.get(dut.pairs.ready)
             taken = len(got) + came
             complete = min(max(taken - thresholds, 0) // 4, total)
             recent.append(complete)

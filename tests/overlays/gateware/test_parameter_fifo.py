@@ -23,13 +23,16 @@ def run(bench, reset=None):
     simulator.run()
 
 
-async def cycle(ctx, dut, offered, ready):
-    """Offer a unit (or None) for a cycle: whether it was taken, and the unit that left, or None."""
+async def cycle(ctx, dut, offered, ready, pair=False):
+    """Offer a unit (or None) for a cycle, take a unit or a pair if ready: whether it was accepted,
+    and what left, or None."""
     ctx.set(dut.w.valid, offered is not None)
     ctx.set(dut.w.payload, offered or 0)
-    ctx.set(dut.r.ready, ready)
+    ctx.set(dut.r.ready, ready and not pair)
+    ctx.set(dut.pairs.ready, ready and pair)
     accepted = offered is not None and ctx.get(dut.w.ready)
-    left = ctx.get(dut.r.payload) if ready and ctx.get(dut.r.valid) else None
+    port = dut.pairs if pair else dut.r
+    left = ctx.get(port.payload) if ready and ctx.get(port.valid) else None
     await ctx.tick()
     return accepted, left
 
@@ -49,10 +52,43 @@ def test_what_goes_in_comes_out_in_order(offers, takes):
             if left is not None:
                 got.append(left)
             # told a cycle late; and while one has just come it may not be counted yet
-            empty = sent == len(got)
+            empty = sent // 2 == len(got) // 2
             assert since < 2 or ctx.get(dut.empty) in (empty, before)
             before = empty
         assert got == units
+
+    run(bench)
+
+
+@pytest.mark.parametrize("offers, takes", [(1, 1), (1, 0.3), (0.3, 1), (0.7, 0.7)])
+def test_pairs_and_units_by_turns(offers, takes):
+    rng = random.Random(4)
+    units = [rng.getrandbits(128) | 1 for _ in range(400)]
+
+    async def bench(ctx, dut):
+        sent, got, pair = 0, [], False
+        for _ in range(4000):
+            offered = units[sent] if sent < len(units) and rng.random() < offers else None
+            if len(got) % 2 == 0:
+                pair = rng.random() < 0.5
+            accepted, left = await cycle(ctx, dut, offered, rng.random() < takes, pair)
+            sent += bool(accepted)
+            if left is not None:
+                got += [left & (1 << 128) - 1, left >> 128] if pair else [left]
+        assert got == units
+
+    run(bench)
+
+
+def test_a_pair_a_cycle_leaves():
+    async def bench(ctx, dut):
+        await ctx.tick()
+        for number in range(DEPTH):
+            assert (await cycle(ctx, dut, number, False))[0]
+        for _ in range(LATENCY):
+            await cycle(ctx, dut, None, False)
+        got = [(await cycle(ctx, dut, None, True, True))[1] for _ in range(DEPTH // 2)]
+        assert got == [2 * n | 2 * n + 1 << 128 for n in range(DEPTH // 2)]
 
     run(bench)
 
@@ -64,7 +100,7 @@ def test_it_holds_its_depth_and_refuses_more_at_some_point():
             held += bool((await cycle(ctx, dut, held + 1, False))[0])
         assert DEPTH <= held < 2 * DEPTH
         got = [(await cycle(ctx, dut, None, True))[1] for _ in range(3 * DEPTH)]
-        assert [unit for unit in got if unit is not None] == list(range(1, held + 1))
+        assert [unit for unit in got if unit is not None] == list(range(1, held // 2 * 2 + 1))
 
     run(bench)
 
@@ -82,8 +118,8 @@ def test_a_reset_empties_it():
     reset = Signal()
 
     async def bench(ctx, dut):
-        for number in range(50):
-            await cycle(ctx, dut, number + 1, number > 40)
+        for number in range(51):  # an odd number of units in, and out
+            await cycle(ctx, dut, number + 1, number > 41)
         ctx.set(reset, 1)
         ctx.set(dut.w.valid, 0)
         await ctx.tick()
@@ -93,13 +129,14 @@ def test_a_reset_empties_it():
         for _ in range(10):
             assert (await cycle(ctx, dut, None, True))[1] is None
         await cycle(ctx, dut, 1000, True)
-        got = [(await cycle(ctx, dut, None, True))[1] for _ in range(10)]
-        assert [unit for unit in got if unit is not None] == [1000]
+        await cycle(ctx, dut, 1001, True)
+        got = [(await cycle(ctx, dut, None, True))[1] for _ in range(12)]
+        assert [unit for unit in got if unit is not None] == [1000, 1001]
 
     run(bench, reset)
 
 
-@pytest.mark.parametrize("depth", [16, 100])
+@pytest.mark.parametrize("depth", [32, 100])
 def test_an_odd_depth_is_refused(depth):
     with pytest.raises(ValueError, match="power of two"):
         ParameterFifo(depth)

@@ -29,7 +29,8 @@ def test_pixel_is_that_of_latency_cycles_ago(spread, blocks):
         ctx.set(dut.blocks, blocks)
         await ctx.tick().repeat(2)
         for cycle in range(len(steps) + Pixels.LATENCY):
-            pixel, quarter, _ = steps[cycle] if cycle < len(steps) else (0, 0, 0)
+            told = cycle - FMAP_READ_LATENCY + Pixels.LEAD
+            pixel, quarter, _ = steps[told] if 0 <= told < len(steps) else (0, 0, 0)
             ctx.set(dut.step, {"pixel": pixel, "quarter": quarter})
             data = cycle - FMAP_READ_LATENCY
             ctx.set(dut.row, steps[data][2] if 0 <= data < len(steps) else rng.getrandbits(ROW))

@@ -12,7 +12,7 @@ EDGES = ("above", "below", "left", "right")
 
 
 def random_step(rng):
-    step = {"begin": rng.random() < 0.2,
+    step = {"pixel": rng.getrandbits(1), "quarter": rng.getrandbits(2), "begin": rng.random() < 0.2,
             "centre": {"valid": rng.getrandbits(1), "row_end": rng.getrandbits(1),
                        "pass_end": rng.random() < 0.4},
             "edges": {name: rng.getrandbits(1) for name in EDGES},
@@ -24,7 +24,8 @@ def random_step(rng):
 def test_each_is_told_in_time():
     rng, dut = random.Random(1), Schedule()
     steps = [random_step(rng) for _ in range(80)]
-    leads = {"slot": Reducer.LEAD, "slot_above": Reducer.LEAD, "edges_early": Reducer.LEAD,
+    leads = {"pixel": Schedule.LATENCY - FMAP_READ_LATENCY + Pixels.LEAD,
+             "slot": Reducer.LEAD, "slot_above": Reducer.LEAD, "edges_early": Reducer.LEAD,
              "centre": 0, "edges": 0, "place": -Reducer.PLACE_LAG}
     told = {name: [] for name in leads}
 
@@ -53,6 +54,9 @@ def test_each_is_told_in_time():
         slots.append(slot)
         slots_above.append(slot_above)
         slot_above = (slot_above + (step["centre"]["valid"] & step["centre"]["pass_end"])) % SLOTS
+    names = "pixel", "quarter"
+    assert [value(view, names) for view in told["pixel"]] == [
+        {name: step[name] for name in names} for step in steps]
     assert told["slot"] == slots
     assert told["slot_above"] == slots_above
     for name in ("edges_early", "edges"):

@@ -71,9 +71,15 @@ class Loops:
         """
         words = self.halves([t & 0xFFFF | flip << 16 for t, flip in zip(thresholds, flips)])
         if not isinstance(weights[0][0], list):
+            stored = []
             for row in weights:
                 each = channels or len(row)
-                words += self.fmap([[row[i:i + each] for i in range(0, len(row), each)]], 0)
+                stored.append(self.fmap([[row[i:i + each] for i in range(0, len(row), each)]], 0))
+            if len(stored) % 2:
+                stored.append([0] * len(stored[0]))
+            for first, second in zip(stored[::2], stored[1::2]):
+                for i in range(0, len(first), 8):  # a row is eight words
+                    words += first[i:i + 8] + second[i:i + 8]
         elif len(weights[0][0][0]) == 3:
             taps = [[w for row in each for tap in row for w in tap] for each in weights]
             words += self.halves([self.words([int(w < 0) for w in tap])[0] for tap in taps])

@@ -89,6 +89,12 @@ def test_fp_conv_weights_have_32_bits_an_output(rng):
             assert bit(words, 32 * output + n) == expected
 
 
+def fc_place(output, place, each):
+    """Where a bit of an output's `each` lies in a stream of rows of two outputs by turns."""
+    row, within = divmod(place, 512)
+    return (output // 2 * (each // 512) + row) * 1024 + output % 2 * 512 + within
+
+
 @pytest.mark.parametrize("pixels,channels", [
     (1, 64), (3, 64), (4, 64), (5, 192), (2, 320), (1, 512), (1, 576), (1, 1024)])
 def test_fc_weights_lie_as_the_source_map_does(rng, pixels, channels):
@@ -103,7 +109,18 @@ def test_fc_weights_lie_as_the_source_map_does(rng, pixels, channels):
             pixel, c = divmod(place, width)
             own = pixel < pixels and c < channels
             expected = parameters.weights[output, pixel * channels + c] if own else 0
-            assert bit(words, output * each + place) == expected
+            assert bit(words, fc_place(output, place, each)) == expected
+
+
+@pytest.mark.parametrize("outputs", [2, 5])
+def test_two_outputs_of_the_last_layer_lie_row_by_row(rng, outputs):
+    last = net.Layer("last", net.LAST, 1, 1, 1024, outputs)
+    parameters = values(last, rng)
+    words = packing.pack_layer(last, parameters, 1024)
+    assert len(words) == -(-outputs // 2) * 2 * 16
+    for output, place in np.ndindex(-(-outputs // 2) * 2, 1024):
+        expected = parameters.weights[output, place] if output < outputs else 0
+        assert bit(words, fc_place(output, place, 1024)) == expected
 
 
 def test_last_layer_has_no_thresholds_and_is_filled_up(rng):
@@ -143,7 +160,7 @@ def test_an_fc_layer_after_a_convolution_knows_its_pixels(rng):
     for output in range(2):
         for pixel in range(6):
             for c in range(64):
-                assert bit(words, output * 1024 + pixel * 128 + c) == (
+                assert bit(words, fc_place(output, pixel * 128 + c, 1024)) == (
                     parameters.layers[1].weights[output, pixel * 64 + c])
 
 

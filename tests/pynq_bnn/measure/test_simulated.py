@@ -7,7 +7,7 @@ import pytest
 from host_ref.network import BIN_CONV, BIN_FC
 from pynq_bnn import load_parameters
 from pynq_bnn.measure import simulated
-from pynq_bnn.measure.roofline import LANES, plot_roofline, points
+from pynq_bnn.measure.roofline import lanes, plot_roofline, points
 from pynq_bnn.measure.simulated import CYCLES
 
 # asserted of the RTL itself in tests/pynq_bnn/devices/test_rtl_full.py
@@ -40,11 +40,14 @@ def test_no_layer_beats_the_roof():
     one, batch = simulated()
     alone, together = points(one, network), points(batch, network)
     assert [point.name for point in alone] == [layer.name for layer in network.layers]
-    assert all(point.rate <= point.bound for point in alone + together)
+    # one picture's fc1 finds the FIFO full of weights that came during the convolutions
+    ahead = alone[6]
+    assert ahead.bound < ahead.rate < lanes()[BIN_FC]
+    assert all(point.rate <= point.bound for point in alone + together if point is not ahead)
     full = {point.name: point for point in together}
-    assert full["conv4"].rate > 0.99 * LANES[BIN_CONV]
+    assert full["conv4"].rate > 0.99 * lanes()[BIN_CONV]
     # alone, each of fc1's weights is used once and memory is the limit; in a batch its lanes are
-    assert alone[6].bound == 8 * 16 < LANES[BIN_FC] == together[6].bound
+    assert alone[6].bound == 8 * 16 < lanes()[BIN_FC] == together[6].bound
     assert together[6].intensity == pytest.approx(8 * alone[6].intensity)
 
 

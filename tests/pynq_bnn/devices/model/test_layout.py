@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pynq_bnn.devices.model.layout import map_rows, owned, pixel_bytes, ungrouped
+from pynq_bnn.devices.model.layout import map_rows, owned, pixel_bytes, ungrouped, untwined
 
 
 @pytest.mark.parametrize("channels, bits", [
@@ -40,3 +40,15 @@ def test_weights_of_a_group_are_put_in_order(loops, channels):
     outputs = ungrouped(stored, channels)
     mine = np.unpackbits(owned(outputs, 9, channels), axis=-1, bitorder="little")
     assert np.array_equal(1 - 2 * mine.astype(int), weights.reshape(64, 9, channels))
+
+
+@pytest.mark.parametrize("outputs, pixels, channels", [(2, 1, 64), (5, 3, 192), (4, 1, 1024)])
+def test_rows_of_two_outputs_are_put_in_order(loops, outputs, pixels, channels):
+    rng = np.random.default_rng(outputs)
+    weights = rng.choice([1, -1], (outputs, pixels * channels))
+    stored = np.array(loops.parameters(weights.tolist(), channels=channels), "<u8").view(np.uint8)
+    rows = map_rows(pixels, channels)
+    stored = stored[:(outputs + 1) // 2 * 2 * rows * 64]
+    mine = owned(untwined(stored, rows, outputs), pixels, channels)
+    bits = np.unpackbits(mine.reshape(outputs, -1), axis=-1, bitorder="little")
+    assert np.array_equal(1 - 2 * bits.astype(int), weights)

@@ -123,7 +123,8 @@ def test_the_first_error_in_order_is_told():
     (replace(FC, channels=64, outputs=64), 32 + 64 * 8),
     (replace(FC, height=1, width=3, channels=192, outputs=64), 32 + 64 * 16),
     (replace(LAST, channels=1024, outputs=10), 160), (replace(LAST, channels=64, outputs=10), 80),
-    (replace(LAST, channels=64, outputs=5), 48)])
+    (replace(LAST, channels=64, outputs=5), 48),
+    (replace(LAST, channels=1024, outputs=5), 96)])
 def test_parameters_fill_whole_bursts(stage, words):
     assert stage.parameter_words == words
 
