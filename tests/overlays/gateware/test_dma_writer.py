@@ -54,6 +54,9 @@ class Bench:
             await ctx.tick()
             if ready:
                 ctx.set(commands.valid, 0)
+                # it was looked at when it was taken, and not later
+                ctx.set(commands.payload.address, self.random.getrandbits(32))
+                ctx.set(commands.payload.bursts, self.random.randrange(1, 30))
                 return cycle
         raise AssertionError("the command is not taken")
 
@@ -102,6 +105,30 @@ def test_words_arrive_where_they_belong(gap, stall, bandwidth, latency):
             # done means answered: what was commanded so far is there
             assert bench.memory.content == placed(
                 commands[:n + 1], bench.words[:bench.taken])
+    bench.run(run)
+    assert bench.memory.content == placed(commands, bench.words)
+
+
+def test_a_command_that_waits_is_taken_when_the_one_before_is_done():
+    bench = Bench(Timing(latency=9))
+    commands = [(BURST_BYTES * 40, 2), (BURST_BYTES * 7, 1), (BURST_BYTES * 90, 3)]
+    bench.words = list(range(1, 6 * WORDS + 1))
+
+    async def run(ctx):
+        offered = bench.dut.commands
+        ctx.set(offered.valid, 1)
+        for n, (address, bursts) in enumerate(commands):
+            ctx.set(offered.payload.address, address)
+            ctx.set(offered.payload.bursts, bursts)
+            for _ in range(2000):
+                ready = ctx.get(offered.ready)
+                await ctx.tick()
+                if ready:
+                    break
+            assert ready
+            assert len(bench.done) == n
+        ctx.set(offered.valid, 0)
+        await bench.wait(ctx)
     bench.run(run)
     assert bench.memory.content == placed(commands, bench.words)
 

@@ -11,7 +11,7 @@ from pynq_bnn.measure.roofline import lanes, plot_roofline, points
 from pynq_bnn.measure.simulated import CYCLES
 
 # asserted of the RTL itself in tests/pynq_bnn/devices/test_rtl_full.py
-ONE, BATCH_OF_8 = 155_372, 742_646
+ONE, BATCH_OF_8 = 145_031, 668_586
 
 
 def test_one_picture_and_a_batch():
