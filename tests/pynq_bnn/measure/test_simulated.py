@@ -40,10 +40,11 @@ def test_no_layer_beats_the_roof():
     one, batch = simulated()
     alone, together = points(one, network), points(batch, network)
     assert [point.name for point in alone] == [layer.name for layer in network.layers]
-    # one picture's fc1 finds the FIFO full of weights that came during the convolutions
-    ahead = alone[6]
-    assert ahead.bound < ahead.rate < lanes()[BIN_FC]
-    assert all(point.rate <= point.bound for point in alone + together if point is not ahead)
+    # one picture's fc1 finds the FIFO full of weights that came during the convolutions; fc3, all of
+    # whose weights fit into it, may find them there too
+    assert alone[6].bound < alone[6].rate < lanes()[BIN_FC]
+    assert alone[8].rate < lanes()[BIN_FC]
+    assert all(point.rate <= point.bound for point in alone[:6] + alone[7:8] + together)
     full = {point.name: point for point in together}
     assert full["conv4"].rate > 0.99 * lanes()[BIN_CONV]
     # alone, each of fc1's weights is used once and memory is the limit; in a batch its lanes are
