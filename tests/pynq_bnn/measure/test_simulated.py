@@ -40,8 +40,8 @@ def test_no_layer_beats_the_roof():
     one, batch = simulated()
     alone, together = points(one, network), points(batch, network)
     assert [point.name for point in alone] == [layer.name for layer in network.layers]
-    # one picture's fc1 finds the FIFO full of weights that came during the convolutions; fc3, all of
-    # whose weights fit into it, may find them there too
+    # one picture's fc1 finds the FIFO full of weights that came during the convolutions, and fc3
+    # may find all of its own there
     assert alone[6].bound < alone[6].rate < lanes()[BIN_FC]
     assert alone[8].rate < lanes()[BIN_FC]
     assert all(point.rate <= point.bound for point in alone[:6] + alone[7:8] + together)
