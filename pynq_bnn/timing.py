@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Tuple
 
 MODEL, CPU, RTL, BOARD = "model", "cpu", "rtl", "board"
-"""The three devices: a model in Python, the gateware in simulation, the gateware on a board."""
+"""The devices: a model in Python, this computer's processor, the gateware in simulation and on a
+board."""
 
 _WALL_CLOCK = {
     MODEL: "wall clock in Python on the model device, which says nothing about the board's speed",
@@ -17,6 +18,16 @@ _WALL_CLOCK = {
 _PARTS = ("prepare_s", "copy_s", "run_s", "read_s")
 
 
+def parts(device: str) -> Tuple[Tuple[str, str], ...]:
+    """The parts of a call's wall clock and what each means on this device."""
+    copy, run = ("pictures to words in the device's memory", "start register to seen done")
+    if device == CPU:  # no registers, no memory of its own
+        copy, run = "nothing, they stay where they are", "start to done: all layers"
+    return (("prepare", "decoding and scaling"), ("copy", copy), ("run", run),
+            ("read", "sums to scores"), ("other", "Python between these"),
+            ("total", "the whole call"))
+
+
 @dataclass(frozen=True, repr=False)
 class Timing:
     """The times of one call, for all of its pictures together.
@@ -25,7 +36,7 @@ class Timing:
 
     Parameters
     ----------
-    device : {"model", "rtl", "board"}
+    device : {"model", "cpu", "rtl", "board"}
     batch : int
         Most pictures that went through the device together.
     prepare_s, copy_s, run_s, read_s : float, optional
@@ -106,14 +117,8 @@ class Timing:
     def describe(self) -> str:
         """Every number with what it is and where it comes from, in a few lines for a person."""
         lines = [f"{self._what} on device {self.device}", f"  {_WALL_CLOCK[self.device]}:"]
-        for label, seconds, meaning in (
-                ("prepare", self.prepare_s, "decoding and scaling"),
-                ("copy", self.copy_s, "pictures to words in the device's memory"),
-                ("run", self.run_s, "start register to seen done"),
-                ("read", self.read_s, "sums to scores"),
-                ("other", self.other_s, "Python between these"),
-                ("total", self.total_s, "the whole call")):
-            lines.append(f"    {label:8}{_ms(seconds):>14}  {meaning}")
+        for label, meaning in parts(self.device):
+            lines.append(f"    {label:8}{_ms(getattr(self, f'{label}_s')):>14}  {meaning}")
         if self.count > 1 and self.images_per_s:
             lines.append(f"    {'rate':8}{self.images_per_s:>12,.1f}/s  pictures")
         lines.append("  on the device:")

@@ -86,7 +86,7 @@ def rows(classifier: Classifier, photo: str, picture: str) -> List[Row]:
     one = pictures[0]
     engine = Engine(classifier.parameters, threads=1)
     if not engine.is_compiled:
-        sys.exit("engine.c is not compiled: PYTHONPATH=. python -m pynq_bnn -v classify says why")
+        sys.exit("the cross compiler did not compile engine.c")
     return [
         Row("nothing", 1, nothing),
         Row("classify, one array", 1, lambda: classifier.classify(one)),

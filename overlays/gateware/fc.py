@@ -59,7 +59,7 @@ class Fc(wiring.Component):
     its last pair came or when the chunk before is through; results are written LATENCY cycles after
     the address of their last row; `done` comes MERGE_CYCLES after the last write.
 
-    Cost, 8 images: 2,380 LUT, 730 LUT as RAM, 3,790 FF, 4 RAMB36 (the thresholds).  Between
+    Cost, 8 images: 1,970 LUT, 730 LUT as RAM, 3,790 FF, 4 RAMB36 (the thresholds).  Between
     registers lie two lookup tables, or a carry chain (14 bits for an image's sum) and one.
 
     Ports

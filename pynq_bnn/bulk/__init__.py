@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Answers", "AnswersError", "Summary", "classify_all"]
 
-CLUSTER_CHUNK = 256
-"""Pictures that travel to a worker together."""
 WORKERS_MAX = 8
 """Each process holds numpy and Pillow, 60 MiB; more feed no device that there is."""
 
@@ -135,7 +133,9 @@ def _scores(classifier: Union[Classifier, Cluster],
     """Each picture's scores float32 (classes,)."""
     if isinstance(classifier, Classifier):
         return (result.scores for result in classifier.stream(pictures))
-    chunks = (np.stack(some) for some in iter(lambda: list(islice(pictures, CLUSTER_CHUNK)), []))
+    from pynq_bnn.cluster import CHUNK
+
+    chunks = (np.stack(some) for some in iter(lambda: list(islice(pictures, CHUNK)), []))
     return (scores for some in classifier.stream(chunks) for scores in some)
 
 

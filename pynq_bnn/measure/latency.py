@@ -11,7 +11,7 @@ import json
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Union
 
 import numpy as np
 
@@ -21,21 +21,13 @@ from pynq_bnn.images import to_pictures
 from pynq_bnn.measure.provenance import Provenance
 from pynq_bnn.measure.summary import Summary
 from pynq_bnn.profile import Profile
-from pynq_bnn.timing import BOARD, RTL
+from pynq_bnn.timing import BOARD, RTL, parts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from pynq_bnn.classifier import Classifier
 
-PARTS: Tuple[Tuple[str, str], ...] = (
-    ("prepare", "decoding and scaling"),
-    ("copy", "pictures to words in the device's memory"),
-    ("run", "start register to seen done"),
-    ("read", "sums to scores"),
-    ("other", "Python between these"),
-    ("total", "the whole call"),
-)
 COLOURS = ("#4477aa", "#66ccee", "#228833", "#ccbb44", "#bbbbbb")
 """Tol's bright palette, which colour-blind readers can tell apart."""
 WARM_UP = 3
@@ -54,7 +46,8 @@ class Latency:
     warm_up : int
         Calls before those that count.
     wall_clock_ms : dict of str to Summary
-        For each of PARTS, in ms of wall clock in Python, all pictures of a call together.
+        For each of :func:`pynq_bnn.timing.parts`, in ms of wall clock in Python, all pictures of a
+        call together.
     device_ms : Summary, optional
         The device's cycles over its clock, with DMA; None if it counts none.
     is_predicted : bool
@@ -87,7 +80,8 @@ class Latency:
         n = self.wall_clock_ms["total"].n
         lines = [f"{self.batch} {noun} a call, {n} calls after {self.warm_up} to warm up",
                  f"wall clock in Python, ms {_HEAD}"]
-        lines += [_row(name, self.wall_clock_ms[name], meaning) for name, meaning in PARTS]
+        lines += [_row(name, self.wall_clock_ms[name], meaning)
+                  for name, meaning in parts(self.provenance.device)]
         if self.reference_ms is not None:
             lines.append(_row("host_ref", self.reference_ms,
                               f"the same in host_ref on this CPU, {self.reference_ms.n} times"))
@@ -115,7 +109,7 @@ class Latency:
 
     def _bars(self, ax: Any) -> None:
         left = 0.0
-        for (name, _), colour in zip(PARTS[:-1], COLOURS):
+        for (name, _), colour in zip(parts(self.provenance.device)[:-1], COLOURS):
             width = max(self.wall_clock_ms[name].median, 0.0)
             ax.barh("wall clock in Python", width, left=left, color=colour, label=name, height=0.6)
             left += width
@@ -169,7 +163,7 @@ def latency(classifier: Classifier, images: Any, repeat: int = 30, warm_up: int 
         classifier.classify(images)
     timings = [classifier.classify(images).timing for _ in range(repeat)]
     wall_clock = {name: Summary.of([1e3 * getattr(timing, f"{name}_s") for timing in timings])
-                  for name, _ in PARTS}
+                  for name, _ in parts(timings[0].device)}
     counted = [timing.device_ms for timing in timings if timing.device_ms is not None]
     device = classifier.device.name
     return Latency(Provenance.of(classifier), len(pictures), warm_up, wall_clock,

@@ -20,7 +20,7 @@ class Provenance:
 
     Attributes
     ----------
-    device : {"model", "rtl", "board"}
+    device : {"model", "cpu", "rtl", "board"}
     clock_mhz : float, optional
         As in :class:`~pynq_bnn.timing.Timing`.
     build, parameters : str

@@ -169,3 +169,11 @@ def test_all_tests_or_those_that_are_named(run_tests, fake_root, monkeypatch, ca
     said = capfd.readouterr().out.splitlines()
     assert [line for line in said if line.startswith("tests/")] == chosen
     assert "--ignore=tests/host_ref/training" in said
+
+
+def test_what_was_counted_is_of_todays_engine(measured, monkeypatch):
+    comparison = load("benchmarks_comparison", BENCHMARKS / "comparison.py", monkeypatch)
+    assert comparison.ENGINE == measured.ENGINE
+    row, = comparison.cortex_a9()  # none if engine.c has changed since: make bench-arm
+    assert row.kind == "predicted"
+    assert row.alone_ms * row.rate == pytest.approx(1e3)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from host_ref.floating import FloatModel
 from host_ref.random_networks import random_parameters
-from pynq_bnn import Classifier, bulk, cluster
+from pynq_bnn import Classifier, cluster
 from pynq_bnn.cli import main
 from pynq_bnn.cluster import Cluster, ClusterError, worker
 from pynq_bnn.errors import ClosedError, PictureError
@@ -158,9 +158,7 @@ def test_the_command_line(four, weights, dataset, capsys):
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "csv"])
-def test_folders_into_a_file_as_on_one_machine(four, weights, tmp_path, rng, suffix, capsys,
-                                               monkeypatch):
-    monkeypatch.setattr(bulk, "CLUSTER_CHUNK", 4)
+def test_folders_into_a_file_as_on_one_machine(four, weights, tmp_path, rng, suffix, capsys):
     folder = tmp_path / "pictures"
     folder.mkdir()
     for n in range(30):

@@ -11,7 +11,7 @@ import pytest
 from host_ref.integer import IntegerModel
 from pynq_bnn import Classifier
 from pynq_bnn.devices.cpu import CpuDevice
-from pynq_bnn.errors import BnnError, ClosedError, DeviceError, PictureError
+from pynq_bnn.errors import BnnError, ClosedError, DeviceError, DeviceTimeout, PictureError
 
 
 @pytest.fixture(params=[True, False], ids=["engine.c", "numpy"])
@@ -38,7 +38,9 @@ def test_info_and_times(classifier, pictures):
     info = classifier.info()
     assert info["device"]["device"] == "cpu"
     assert info["clock_mhz"] is None
-    assert "on this computer's processor" in classifier.classify(pictures[0]).timing.describe()
+    said = classifier.classify(pictures[0]).timing.describe()
+    assert "on this computer's processor" in said
+    assert "register" not in said
 
 
 def test_a_fault_is_found_and_named(parameters, pictures):
@@ -68,6 +70,25 @@ def test_threads_share_it(classifier, parameters, pictures):
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_a_wait_has_an_end_and_leaves_it_usable(classifier, parameters, pictures, monkeypatch):
+    accelerator, end = classifier.accelerator, threading.Event()
+    engine = accelerator._engine
+    right = engine.sums
+
+    def stuck(given):
+        end.wait(30)
+        return right(given)
+
+    monkeypatch.setattr(accelerator, "_timeout_s", 0.001)
+    monkeypatch.setattr(engine, "sums", stuck)
+    with pytest.raises(DeviceTimeout, match="no sums from this processor in 0.064 s"):
+        classifier.scores(pictures)
+    end.set()
+    monkeypatch.undo()
+    assert np.array_equal(classifier.sums(pictures[::-1]),
+                          IntegerModel(parameters).sums(pictures[::-1]))
 
 
 def test_bad_input_leaves_it_usable(classifier, pictures):
