@@ -76,7 +76,7 @@ class Cluster:
     refused : dict of str to str
         Those that did not, and why.
     work : dict of str to Work
-        What each did in the last run, and why it was dropped, if it was.
+        What each did in the run begun last, and why it was dropped, if it was.
 
     Raises
     ------
@@ -95,6 +95,7 @@ class Cluster:
         self.workers: Dict[str, Facts] = {}
         self.refused: Dict[str, str] = {}
         self.work: Dict[str, Work] = {}
+        self._dropped: Dict[str, str] = {}  # of all runs, those beside each other included
         try:
             self._open()
             self._probes = Probes(self.parameters)
@@ -153,11 +154,11 @@ class Cluster:
         if self._client is None:
             raise ClosedError("this Cluster is closed")
         workers = {address: name for name, address in self._addresses.items()
-                   if not self._dropped(name)}
+                   if name not in self._dropped}
         if not workers:
-            raise nobody_left(self.work)
+            raise nobody_left(self._dropped)
         dispatcher = Dispatcher(self._client, partial(sums_of, self._key), workers, self._probes,
-                                PREFETCH, self._timeout_s)
+                                PREFETCH, self._timeout_s, self._dropped)
         self.work.update(dispatcher.work)
         last = self.parameters.layers[-1]
         for sums in dispatcher.run(map(self._checked, pictures)):
@@ -197,9 +198,6 @@ class Cluster:
                 self._client.close(timeout=CLOSE_S)
             self._client = None
 
-    def _dropped(self, name: str) -> str:
-        return self.work[name].dropped if name in self.work else ""
-
     def _checked(self, pictures: np.ndarray) -> np.ndarray:
         network = self.parameters.network
         shape = (network.height, network.width, net.PICTURE_CHANNELS)
@@ -218,7 +216,7 @@ class Cluster:
         lines = []
         for name, facts in self.workers.items():
             work = self.work.get(name, Work())
-            state = f"dropped: {work.dropped}" if work.dropped else str(facts)
+            state = f"dropped: {self._dropped[name]}" if name in self._dropped else str(facts)
             lines.append(f"{name}: {work.pictures:,} pictures; {state}")
         return "\n".join(lines + [f"{name}: not used: {why}"
                                   for name, why in self.refused.items()])

@@ -73,10 +73,10 @@ def there_now(client: Any) -> Dict[str, int]:
     return cores
 
 
-def nobody_left(work: Dict[str, Work]) -> ClusterError:
+def nobody_left(dropped: Dict[str, str]) -> ClusterError:
     """What to raise then."""
     return ClusterError("no worker is left. " + "; ".join(
-        f"{name}: {each.dropped}" for name, each in work.items()))
+        f"{name}: {why}" for name, why in dropped.items()))
 
 
 def _said(future: Any) -> str:
@@ -108,13 +108,15 @@ class Dispatcher:
         Chunks that a worker holds, the one it works on included.
     timeout_s : float
         How long a worker may give no answer.
+    dropped : dict of str to str
+        By name, why a worker is not to be asked any more; gets those that this run drops.
     """
 
     def __init__(self, client: Any, task: Callable[[np.ndarray], np.ndarray],
                  workers: Dict[str, str], probes: Probes, prefetch: int,
-                 timeout_s: float) -> None:
+                 timeout_s: float, dropped: Dict[str, str]) -> None:
         self._client, self._task, self._probes = client, task, probes
-        self._prefetch, self._timeout_s = prefetch, timeout_s
+        self._prefetch, self._timeout_s, self._dropped = prefetch, timeout_s, dropped
         self._workers = {address: _Worker(name, Work()) for address, name in workers.items()}
         self.work = {each.name: each.work for each in self._workers.values()}
         self._again: List[_Chunk] = []
@@ -225,9 +227,9 @@ class Dispatcher:
     def _drop(self, address: str, why: str) -> None:
         """Ask it no more, and give what it had to others."""
         worker = self._workers.pop(address)
-        worker.work.dropped = why
+        worker.work.dropped = self._dropped[worker.name] = why
         log.warning("%s is dropped: %s", worker.name, why)
         self._again += worker.chunks.values()
         self._cancel(worker)
         if not self._workers:
-            raise nobody_left(self.work)
+            raise nobody_left(self._dropped)

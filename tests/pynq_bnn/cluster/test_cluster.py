@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
@@ -95,6 +96,16 @@ def spoil(kind):
 def heal():
     own, = worker._owned.values()
     del own.classifier.sums
+
+
+def open_late():
+    true = worker.Classifier
+
+    def late(*arguments):
+        time.sleep(3)
+        return true(*arguments)
+
+    worker.Classifier = late
 
 
 def opened():
@@ -212,6 +223,46 @@ def test_a_worker_that_is_killed_in_mid_run(cifar_sized, pictures, right):
         assert np.array_equal(np.concatenate(got), right)
         (why,) = [work.dropped for work in some.work.values() if work.dropped]
         assert "no answer for" not in why  # it was seen to be gone, not waited for
+
+
+def test_threads_share_the_workers(cifar_sized, pictures, right):
+    with workers(2) as client, Cluster(client, cifar_sized, "model") as some:
+        bad, _ = addresses(client)
+        client.run(spoil, "slow")
+        with ThreadPoolExecutor(2) as threads:
+            runs = [threads.submit(some.scores, part) for part in (pictures[:200], pictures[200:])]
+            client.run(spoil, "wrong", workers=[bad])
+            assert np.array_equal(np.concatenate([run.result() for run in runs]), right)
+        (name,) = some._dropped
+        assert bad in name and "wrong known answer" in str(some)
+        client.run(heal, workers=[bad])
+        work = some.work[name]
+        some.scores(pictures[:20])
+        assert some.work[name] is work  # it was not asked again
+
+
+def test_an_interrupted_run_leaves_the_cluster_usable(cifar_sized, pictures, right):
+    with workers(2) as client, Cluster(client, cifar_sized, "model") as some:
+        client.run(spoil, "slow")
+        chunks = some.stream(pictures[i:i + CHUNK] for i in range(0, len(pictures), CHUNK))
+        next(chunks)
+        with pytest.raises(KeyboardInterrupt):
+            chunks.throw(KeyboardInterrupt())
+        assert np.array_equal(some.scores(pictures[:40]), right[:40])
+        assert not some._dropped
+
+
+def test_a_worker_that_opens_too_late_is_given_up_and_closed(cifar_sized, monkeypatch):
+    monkeypatch.setattr(cluster, "OPEN_S", 0.0)
+    with workers(2) as client:
+        late, good = addresses(client)
+        client.run(open_late, workers=[late])
+        some = Cluster(client, cifar_sized, "model", timeout_s=1.5)
+        (why,) = some.refused.values()
+        assert "not open after 1.5 s" in why and [good] == list(some._addresses.values())
+        assert "not used" in str(some)
+        some.close()
+        assert not any(client.run(opened).values())
 
 
 def test_no_worker_is_left(cifar_sized, pictures):
