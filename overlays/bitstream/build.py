@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Callable, Dict, List
 
 from overlays.bitstream import hold
+from overlays.bitstream.anneal import Cooling, anneal
 from overlays.bitstream.errors import BitstreamError
 from overlays.bitstream.gate import require_safe
 from overlays.bitstream.netlist import Netlist
@@ -52,6 +53,10 @@ class Settings:
     margin: int = 6
     """How far a way may leave the box round its net's pins, in tiles; nextpnr's own is 3."""
 
+    moves: int = 300
+    """How many moves the placement is annealed by, for each slice and temperature
+    (:mod:`overlays.bitstream.anneal`); with 0 it stays nextpnr's."""
+
     @property
     def placing(self) -> str:
         """Of the folder with the placement that they led to."""
@@ -59,8 +64,13 @@ class Settings:
 
     @property
     def routing(self) -> str:
-        """Of the folder in it with the routes."""
-        return f"estimate{self.estimate_weight:g}-margin{self.margin}"
+        """Of the folder in it with the annealed placement and its routes."""
+        return f"moves{self.moves}-estimate{self.estimate_weight:g}-margin{self.margin}"
+
+    @property
+    def cooling(self) -> Cooling:
+        """How the placement is annealed."""
+        return Cooling(moves=self.moves, period_ns=1000 / self.target_mhz)
 
     @property
     def placer(self) -> Dict[str, object]:
@@ -184,12 +194,20 @@ class Build:
         return self._made(self.placing / "placed.json", lambda path: self._nextpnr(
             self.placing, netlist, self.settings.placer, path, "--no-route"))
 
+    def annealed(self) -> Path:
+        """The same with better places."""
+        placed = self.placed()
+        if not self.settings.moves:
+            return placed
+        return self._made(self.routing / "annealed.json", lambda path: anneal(
+            placed, path, self.tools.database, self.settings.seed, self.settings.cooling))
+
     def routed(self) -> Path:
         """The same with its nets' routes too, for the timing analysis."""
-        placed = self.placed()
+        annealed = self.annealed()
         features = self.routing / "zynq.fasm"
         return self._made(self.routing / "routed.json", lambda path: self._nextpnr(
-            self.routing, placed, self.settings.router, path,
+            self.routing, annealed, self.settings.router, path,
             "--no-pack", "--no-place", "--fasm", str(features)))
 
     def _nextpnr(self, folder: Path, source: Path, settings: Dict[str, object], path: Path,

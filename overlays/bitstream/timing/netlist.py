@@ -66,15 +66,16 @@ def read_netlist(path: Path) -> Netlist:
         if len(modules) != 1:
             raise TimingError(f"{path}: {len(modules)} modules; nextpnr writes one")
         (module,) = modules.values()
-        return _netlist(module)
+        return netlist_of(module)
     except (KeyError, TypeError, AttributeError) as error:
         raise TimingError(f"{path}: not a design written by nextpnr: {error!r}") from error
 
 
-def _netlist(module: Dict[str, Any]) -> Netlist:
+def netlist_of(module: Dict[str, Any], is_routed: bool = True) -> Netlist:
+    """The design in a module of such a file."""
     nets = {}
     for name, net in module["netnames"].items():
-        routing = net["attributes"].get("ROUTING")
+        routing = net["attributes"].get("ROUTING", None if is_routed else "")
         if routing is None:
             raise TimingError(f"net {name} has no ROUTING: the design isn't routed")
         nets[net["bits"][0]] = Net(name, routing)

@@ -1,0 +1,326 @@
+/* Simulated annealing of a legal placement: slices and quarters of slices change places.
+ *
+ * What moves together stays together, so a placement that was legal stays legal:
+ * - a block is what lies in one slice, or in the slices of one carry chain; it changes places with
+ *   what lies in as many slices elsewhere, be it nothing;
+ * - a lane is a quarter of a slice, its LUTs and flip-flops; lanes of one letter change places
+ *   between slices that hold nothing but lanes, if the controls of their flip-flops allow it.
+ *
+ * The cost is VPR's (Betz and Rose 1997; Marquardt, Betz and Rose 2000): half the perimeter of each
+ * net's box, more for nets of many pins, and each connection's delay by how critical it is.
+ */
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+enum { LANES = 4, TALLEST = 64, MOST_NETS = 65536 };
+static const float NEVER = 1e8f;
+
+typedef struct {
+    /* Places, x * height + y: 0 none, 1 a slice, 2 one with memory; where each is, as wires count. */
+    int32_t columns, height, region;
+    const uint8_t *kind;
+    const int32_t *across, *down;
+    /* Blocks: a run of rows.  Every place has one, if only an empty one. */
+    int32_t blocks;
+    const int32_t *first_row, *rows_of;
+    const uint8_t *wants_memory, *is_empty;
+    int32_t *place_of, *occupant;
+    /* Rows: what lies in a slice; those that are in none never move. */
+    int32_t rows;
+    int32_t *row_place, *row_across, *row_down;
+    const uint8_t *lanes_move;
+    int32_t *lane_at;
+    const int32_t *rest_of;
+    /* Units: what pins belong to; lanes, the rest of a row, what never moves. */
+    int32_t lanes;
+    const int32_t *lane_units;
+    int32_t *row_of;
+    const int32_t *letter_of, *controls, *unit_ptr, *unit_nets;
+    /* Nets, the driver's pin first. */
+    int32_t nets;
+    const int32_t *net_ptr, *pin_unit;
+    const float *crossing;
+    float *weight;
+    int32_t *stamp, now;
+    float *cost;
+    /* Timing: arcs in an order in which what they begin with is known. */
+    int32_t nodes, arcs;
+    const int32_t *arc_source, *arc_sink, *arc_pin, *arc_net;
+    const float *arc_delay, *launch, *required;
+    float *arrival, *latest;
+    uint64_t random;
+} Problem;
+
+static uint32_t next_random(Problem *p)
+{
+    p->random ^= p->random << 13;
+    p->random ^= p->random >> 7;
+    p->random ^= p->random << 17;
+    return (uint32_t)(p->random >> 32);
+}
+
+static int32_t below(Problem *p, int32_t limit)
+{
+    return (int32_t)((uint64_t)next_random(p) * (uint32_t)limit >> 32);
+}
+
+/* ns, as nextpnr-xilinx predicts it; a place down counts two as wires do. */
+static float delay_of(int32_t dx, int32_t dy, int same_row)
+{
+    float x = (float)abs(dx), y = 0.5f * (float)abs(dy);
+    if (same_row)
+        return 0.1f;
+    return 0.45f + 0.045f * fminf(x, 18) + 0.015f * fmaxf(x - 18, 0)
+           + 0.09f * fminf(y, 6) + 0.03f * fmaxf(y - 6, 0);
+}
+
+static float net_cost(const Problem *p, int32_t net, double *wire)
+{
+    const int32_t first = p->net_ptr[net], end = p->net_ptr[net + 1];
+    const int32_t from = p->row_of[p->pin_unit[first]];
+    const int32_t x0 = p->row_across[from], y0 = p->row_down[from];
+    int32_t left = x0, right = x0, top = y0, bottom = y0;
+    float delay = 0;
+    for (int32_t i = first + 1; i < end; i++) {
+        const int32_t to = p->row_of[p->pin_unit[i]];
+        const int32_t x = p->row_across[to], y = p->row_down[to];
+        if (x < left) left = x;
+        if (x > right) right = x;
+        if (y < top) top = y;
+        if (y > bottom) bottom = y;
+        if (p->weight[i] > 0)
+            delay += p->weight[i] * delay_of(x - x0, y - y0, to == from);
+    }
+    if (wire)
+        *wire += right - left + bottom - top;
+    return p->crossing[net] * (float)(right - left + bottom - top) + delay;
+}
+
+/* A move: the nets that it touches, and what they cost before and after. */
+typedef struct {
+    int32_t count, nets[MOST_NETS];
+    float after[MOST_NETS];
+} Touched;
+
+static void touch(Problem *p, Touched *t, int32_t unit)
+{
+    if (unit < 0)
+        return;
+    for (int32_t i = p->unit_ptr[unit]; i < p->unit_ptr[unit + 1]; i++) {
+        const int32_t net = p->unit_nets[i];
+        if (p->stamp[net] != p->now && t->count < MOST_NETS) {
+            p->stamp[net] = p->now;
+            t->nets[t->count++] = net;
+        }
+    }
+}
+
+static void touch_block(Problem *p, Touched *t, int32_t block)
+{
+    if (p->is_empty[block] && !p->lanes_move[p->first_row[block]])
+        return;
+    for (int32_t row = p->first_row[block]; row < p->first_row[block] + p->rows_of[block]; row++) {
+        for (int k = 0; k < LANES; k++)
+            touch(p, t, p->lane_at[row * LANES + k]);
+        touch(p, t, p->rest_of[row]);
+    }
+}
+
+static int better(Problem *p, Touched *t, float temperature)
+{
+    float delta = 0;
+    for (int32_t i = 0; i < t->count; i++)
+        delta += (t->after[i] = net_cost(p, t->nets[i], NULL)) - p->cost[t->nets[i]];
+    if (delta > 0 && !((float)(next_random(p) >> 8) / 16777216.0f < expf(-delta / temperature)))
+        return 0;
+    for (int32_t i = 0; i < t->count; i++)
+        p->cost[t->nets[i]] = t->after[i];
+    return 1;
+}
+
+static void begin(Problem *p, Touched *t)
+{
+    p->now++;
+    t->count = 0;
+}
+
+static void put_block(Problem *p, int32_t block, int32_t place)
+{
+    p->place_of[block] = place;
+    for (int32_t k = 0; k < p->rows_of[block]; k++) {
+        const int32_t row = p->first_row[block] + k;
+        p->occupant[place + k] = block;
+        p->row_place[row] = place + k;
+        p->row_across[row] = p->across[place + k];
+        p->row_down[row] = p->down[place + k];
+    }
+}
+
+/* A place not farther than `range` rows and as many pairs of columns, or -1. */
+static int32_t near(Problem *p, int32_t place, int32_t range, int32_t tall)
+{
+    const int32_t x = place / p->height + below(p, 4 * range + 1) - 2 * range;
+    const int32_t y = place % p->height + below(p, 2 * range + 1) - range;
+    if (x < 0 || x >= p->columns || y < 0 || y + tall > p->height
+        || y / p->region != (y + tall - 1) / p->region)
+        return -1;
+    return x * p->height + y;
+}
+
+/* 1 if a move was made, 0 if it was not worth it, -1 if there was none. */
+static int move_block(Problem *p, Touched *t, int32_t range, float temperature)
+{
+    const int32_t block = below(p, p->blocks), tall = p->rows_of[block];
+    if (p->is_empty[block])
+        return -1;
+    const int32_t from = p->place_of[block], to = near(p, from, range, tall);
+    if (to < 0 || abs(to - from) < tall)
+        return -1;
+    int32_t others[TALLEST], count = 0;
+    for (int32_t k = 0; k < tall;) {
+        if (!p->kind[to + k] || (p->wants_memory[block] && p->kind[to + k] != 2))
+            return -1;
+        const int32_t other = p->occupant[to + k];
+        if (p->place_of[other] != to + k || k + p->rows_of[other] > tall
+            || (p->wants_memory[other] && p->kind[from + k] != 2))
+            return -1;
+        others[count++] = other;
+        k += p->rows_of[other];
+    }
+    begin(p, t);
+    touch_block(p, t, block);
+    for (int32_t i = 0; i < count; i++)
+        touch_block(p, t, others[i]);
+    for (int32_t i = 0; i < count; i++)
+        put_block(p, others[i], p->place_of[others[i]] - to + from);
+    put_block(p, block, to);
+    if (better(p, t, temperature))
+        return 1;
+    for (int32_t i = 0; i < count; i++)
+        put_block(p, others[i], p->place_of[others[i]] - from + to);
+    put_block(p, block, from);
+    return 0;
+}
+
+/* Whether the flip-flops of a row but for one lane's have these controls. */
+static int agree(const Problem *p, int32_t row, int letter, int32_t controls)
+{
+    for (int k = 0; k < LANES && controls >= 0; k++) {
+        const int32_t lane = p->lane_at[row * LANES + k];
+        if (k != letter && lane >= 0 && p->controls[lane] >= 0 && p->controls[lane] != controls)
+            return 0;
+    }
+    return 1;
+}
+
+static void put_lane(Problem *p, int32_t lane, int32_t row, int letter)
+{
+    p->lane_at[row * LANES + letter] = lane;
+    if (lane >= 0)
+        p->row_of[lane] = row;
+}
+
+static int move_lane(Problem *p, Touched *t, int32_t range, float temperature)
+{
+    const int32_t lane = p->lane_units[below(p, p->lanes)], letter = p->letter_of[lane];
+    const int32_t row = p->row_of[lane];
+    if (!p->lanes_move[row])
+        return -1;
+    const int32_t place = near(p, p->row_place[row], range, 1);
+    if (place < 0 || !p->kind[place] || place == p->row_place[row])
+        return -1;
+    const int32_t block = p->occupant[place];
+    const int32_t to = p->first_row[block] + place - p->place_of[block];
+    if (!p->lanes_move[to])
+        return -1;
+    const int32_t other = p->lane_at[to * LANES + letter];
+    if (!agree(p, to, letter, p->controls[lane])
+        || (other >= 0 && !agree(p, row, letter, p->controls[other])))
+        return -1;
+    begin(p, t);
+    touch(p, t, lane);
+    touch(p, t, other);
+    put_lane(p, lane, to, letter);
+    put_lane(p, other, row, letter);
+    if (better(p, t, temperature))
+        return 1;
+    put_lane(p, lane, row, letter);
+    put_lane(p, other, to, letter);
+    return 0;
+}
+
+/* All costs anew, as weights changed; the wire. */
+double total_wire(Problem *p)
+{
+    double wire = 0;
+    for (int32_t net = 0; net < p->nets; net++)
+        p->cost[net] = net_cost(p, net, &wire);
+    return wire;
+}
+
+double total_cost(const Problem *p)
+{
+    double cost = 0;
+    for (int32_t net = 0; net < p->nets; net++)
+        cost += p->cost[net];
+    return cost;
+}
+
+/* Try so many moves; the share made of those that were possible. */
+double anneal(Problem *p, int64_t moves, float lanes_share, int32_t range, float temperature)
+{
+    Touched *t = malloc(sizeof(Touched));
+    int64_t made = 0, possible = 0;
+    if (!t)
+        return -1;
+    const uint32_t limit = (uint32_t)(lanes_share * 4294967295.0);
+    for (int64_t i = 0; i < moves; i++) {
+        const int result = next_random(p) < limit ? move_lane(p, t, range, temperature)
+                                                  : move_block(p, t, range, temperature);
+        possible += result >= 0;
+        made += result > 0;
+    }
+    free(t);
+    return possible ? (double)made / (double)possible : 0;
+}
+
+/* Arrivals, slacks and from these the connections' weights; the worst slack. */
+double weigh(Problem *p, float period, float most, float exponent)
+{
+    float worst = NEVER;
+    for (int32_t n = 0; n < p->nodes; n++) {
+        p->arrival[n] = p->launch[n];
+        p->latest[n] = period - p->required[n];
+    }
+    for (int pass = 0; pass < 2; pass++)
+        for (int32_t i = 0; i < p->arcs; i++) {
+            const int32_t a = pass ? p->arcs - 1 - i : i;
+            const int32_t source = p->arc_source[a], sink = p->arc_sink[a], pin = p->arc_pin[a];
+            float delay = p->arc_delay[a];
+            if (pin >= 0) {
+                const int32_t from = p->row_of[p->pin_unit[p->net_ptr[p->arc_net[a]]]];
+                const int32_t to = p->row_of[p->pin_unit[pin]];
+                delay = delay_of(p->row_across[to] - p->row_across[from],
+                                 p->row_down[to] - p->row_down[from], to == from);
+            }
+            if (!pass) {
+                p->arrival[sink] = fmaxf(p->arrival[sink], p->arrival[source] + delay);
+                continue;
+            }
+            const float slack = p->latest[sink] - delay - p->arrival[source];
+            if (slack < worst && p->arrival[source] > -NEVER)
+                worst = slack;
+            if (pin >= 0) {
+                const float critical = fminf(fmaxf(1 - slack / period, 0), 1.5f);
+                p->weight[pin] = p->arrival[source] > -NEVER ? most * powf(critical, exponent) : 0;
+            }
+            p->latest[source] = fminf(p->latest[source], p->latest[sink] - delay);
+        }
+    return worst;
+}
+
+int32_t problem_bytes(void)
+{
+    return (int32_t)sizeof(Problem);
+}

@@ -1,0 +1,66 @@
+"""How a placement is cooled: temperatures, reach and what a connection's delay weighs."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from overlays.bitstream.anneal.annealer import Annealer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Cooling:
+    """A schedule after VPR's, that begins with a placement worth keeping, so not hot.
+
+    Attributes
+    ----------
+    hottest, coldest : float
+        Temperatures of the beginning and the end, in a net's mean costs.
+    factor : float
+        From one temperature to the next.
+    moves : int
+        For each slice of the chip, at each temperature.
+    lanes_share : float
+        Of moves that are those of lanes.
+    reach : int
+        How far a move goes at first, in rows.
+    period_ns : float
+        The clock that connections are weighed for.
+    delay_weight, exponent : float
+        A ns on a path without slack weighs as much as so many tiles of wire, and one with slack by
+        this power of its share of the period less.
+    """
+
+    hottest: float = 1.0
+    coldest: float = 0.005
+    factor: float = 0.9
+    moves: int = 300
+    lanes_share: float = 0.6
+    reach: int = 30
+    period_ns: float = 8.0
+    delay_weight: float = 100.0
+    exponent: float = 8.0
+
+
+WANTED = 0.44
+"""Share of moves made at which annealing does most (Lam and Delosme 1988); reach is set by it."""
+
+
+def cool(annealer: Annealer, blocks: int, cooling: Cooling) -> None:
+    """Anneal, from the hottest temperature to the coldest."""
+    def weigh() -> float:
+        return annealer.weigh(cooling.period_ns, cooling.delay_weight, cooling.exponent)
+
+    moves, reach = cooling.moves * blocks, float(cooling.reach)
+    worst, wire, nets = weigh(), annealer.wire(), annealer.nets
+    temperature = cooling.hottest * annealer.cost() / nets
+    log.info("wire %.0f, worst slack %.2f ns at %g ns", wire, worst, cooling.period_ns)
+    while temperature > cooling.coldest * annealer.cost() / nets:
+        share = annealer.cool(moves, cooling.lanes_share, round(reach), temperature)
+        worst, wire = weigh(), annealer.wire()
+        log.info("at %.2f within %.0f rows %.0f %% of the moves made: wire %.0f, worst slack "
+                 "%.2f ns", temperature, reach, 100 * share, wire, worst)
+        reach = min(max(reach * (1 - WANTED + share), 1.0), float(cooling.reach))
+        temperature *= cooling.factor

@@ -1,0 +1,308 @@
+"""Placements of random designs, annealed; what is legal is judged here on its own."""
+
+import json
+import random
+import shutil
+
+import pytest
+
+from overlays.bitstream import anneal as annealing
+from overlays.bitstream.anneal import Cooling, anneal, annealer
+from overlays.bitstream.anneal.annealer import Annealer
+from overlays.bitstream.anneal.placement import read_placement
+from overlays.bitstream.anneal.sites import Site, read_sites
+from overlays.bitstream.anneal.wires import read_wires
+from overlays.bitstream.errors import BitstreamError
+from overlays.bitstream.timing.delay import TimingError
+from overlays.bitstream.timing.netlist import netlist_of
+from tests.overlays.bitstream.timing_designs import Design, library
+
+pytestmark = pytest.mark.skipif(
+    not any(map(shutil.which, annealer.COMPILERS)), reason="annealing needs a C compiler")
+
+COLUMNS, HEIGHT, REGION = 6, 100, 50
+QUICK = Cooling(moves=40)
+
+
+@pytest.fixture
+def sites():
+    """Three columns of two slices, the left one of each with memory, and a block RAM beside."""
+    made = {f"SLICE_X{x}Y{y}": Site("SLICEL" if x % 2 else "SLICEM", 4 * (x // 2),
+                                    2 * (HEIGHT - y) + (0 if y < REGION else -2))
+            for x in range(COLUMNS) for y in range(HEIGHT)}
+    return {**made, "RAMB36_X0Y0": Site("RAMBFIFO36E1", 13, 100),
+            "BUFGCTRL_X0Y0": Site("BUFGCTRL", 7, 100)}
+
+
+class Random(Design):
+    """Slices full of LUTs, flip-flops, memory and chains, each where it may be, with random nets."""
+
+    def __init__(self, seed):
+        super().__init__()
+        self.choice = random.Random(seed)
+        self.clocked, self.others = ([f"{kind}{i}" for i in range(80)] for kind in "qn")
+        self.free = {"q": list(self.clocked), "n": list(self.others)}
+        self.buffer()
+        places = [(x, y) for x in range(COLUMNS) for y in range(HEIGHT)]
+        self.choice.shuffle(places)
+        taken = set()
+        for x, y in places[:60]:
+            kind = self.choice.choice(["lanes", "lanes", "lanes", "memory", "chain", "mux"])
+            tall = self.choice.randint(2, 4) if kind == "chain" else 1
+            mine = {(x, y + k) for k in range(tall)}
+            if (taken & mine or y + tall > HEIGHT or y // REGION != (y + tall - 1) // REGION
+                    or (kind == "memory" and x % 2)):
+                continue
+            taken |= mine
+            getattr(self, kind)(f"SLICE_X{x}Y", y, tall)
+        self.cell("ram", "RAMB36E1_RAMB36E1", "RAMB36_X0Y0/RAMB36E1",
+                  {"DOADO0": self.drives("q")}, {"DIADI0": self.any(), "CLKARDCLKU": "clk"})
+
+    def any(self):
+        return self.choice.choice(self.clocked + self.others)
+
+    def early(self):
+        """A net that a flip-flop drives: a LUT may read it without making a loop."""
+        return self.choice.choice(self.clocked)
+
+    def drives(self, kind):
+        return self.free[kind].pop() if self.free[kind] else f"more{len(self._cells)}"
+
+    def flip_flop(self, place, controls):
+        self.cell(f"ff_{place}", "SLICE_FFX", place, {"Q": self.drives("q")},
+                  {"D": self.any(), "CK": "clk", **controls}, {"X_FFSYNC": "1"})
+
+    def lanes(self, site, y, _):
+        controls = self.choice.choice([{}, {"CE": "q0"}, {"CE": "q1"}, {"SR": "q2"}])
+        for letter in self.choice.sample("ABCD", self.choice.randint(1, 4)):
+            if self.choice.random() < 0.8:
+                self.cell(f"lut_{site}{y}{letter}", "SLICE_LUTX", f"{site}{y}/{letter}6LUT",
+                          {"O6": self.drives("n")}, {"A1": self.early()})
+            if self.choice.random() < 0.8:
+                self.flip_flop(f"{site}{y}/{letter}FF", controls)
+
+    def memory(self, site, y, _):
+        for letter in "ABCD":
+            self.cell(f"mem_{site}{y}{letter}", "SLICE_LUTX", f"{site}{y}/{letter}6LUT",
+                      {"O6": self.drives("n")} if letter == "A" else {},
+                      {"A1": self.early(), "CLK": "clk"}, {"X_LUT_AS_DRAM": "1"})
+
+    def mux(self, site, y, _):
+        self.lanes(site, y, 1)
+        self.cell(f"mux_{site}{y}", "SELMUX2_1", f"{site}{y}/F7AMUX", {"OUT": self.drives("n")},
+                  {"S0": self.early()})
+
+    def chain(self, site, y, tall):
+        below = None
+        for k in range(tall):
+            out = f"carry_{site}{y + k}"
+            self.cell(out, "CARRY4", f"{site}{y + k}/CARRY4", {"CO3": out},
+                      {"S0": self.early(), **({"CIN": below} if below else {})})
+            self.flip_flop(f"{site}{y + k}/BFF", {})
+            below = out
+
+
+def where(cells):
+    return {name: cell["attributes"]["NEXTPNR_BEL"] for name, cell in cells.items()}
+
+
+def judge(before, after, sites):
+    """Nothing but NEXTPNR_BEL has changed, and that is legal."""
+    was, now = where(before), where(after)
+    for cells in (before, after):
+        for cell in cells.values():
+            cell["attributes"].pop("NEXTPNR_BEL")
+    assert before == after
+    assert len(set(now.values())) == len(now)
+    together, controls = {}, {}
+    for name, place in now.items():
+        site, bel = place.split("/")
+        assert site in sites and bel == was[name].split("/")[1]
+        cell, old = after[name], was[name].split("/")[0]
+        if not site.startswith("SLICE"):
+            assert site == old
+        if "X_LUT_AS_DRAM" in cell["attributes"]:
+            assert sites[site].kind == "SLICEM"
+            assert together.setdefault(("memory", old), site) == site
+        if cell["type"] in ("CARRY4", "SELMUX2_1"):
+            assert together.setdefault(("rest", old), site) == site
+        if cell["type"] in ("SLICE_LUTX", "SLICE_FFX"):
+            assert together.setdefault((bel[0], old), site) == site
+        if cell["type"] == "SLICE_FFX":
+            mine = [cell["connections"].get(pin) for pin in ("CK", "CE", "SR")]
+            assert controls.setdefault(site, mine) == mine
+    for (kind, old), site in together.items():
+        if kind == "rest":  # what a chain or multiplexer is wired to comes along
+            for letter in "ABCD":
+                assert together.get((letter, old), site) == site
+    for name, place in now.items():
+        below = after[name]["connections"].get("CIN")
+        if below:
+            (driver,) = [other for other, cell in after.items()
+                         if cell["connections"].get("CO3") == below]
+            (x, y), (x0, y0) = (tuple(map(int, each.split("/")[0][7:].split("Y")))
+                                for each in (place, now[driver]))
+            assert (x, y) == (x0, y0 + 1) and y // REGION == y0 // REGION
+
+
+def length(cells, sites):
+    """Half the perimeters of the nets' boxes, but for the clock and what one slice holds."""
+    pins = {}
+    for name, cell in cells.items():
+        site = sites[cell["attributes"]["NEXTPNR_BEL"].split("/")[0]]
+        for pin, (net,) in cell["connections"].items():
+            if pin not in ("CK", "CLK", "CLKARDCLKU"):
+                pins.setdefault(net, {})[name, pin] = (
+                    site, cell["port_directions"][pin] == "output")
+    driven = [[site for site, _ in ends.values()] for ends in pins.values()
+              if any(output for _, output in ends.values())]
+    return sum(max(s.across for s in net) - min(s.across for s in net)
+               + max(s.down for s in net) - min(s.down for s in net) for net in driven)
+
+
+def prepared(tmp_path, design, sites):
+    """The annealer of a design, as :func:`anneal` makes it."""
+    (module,) = json.loads(design.write(tmp_path).read_text())["modules"].values()
+    netlist = netlist_of(module, is_routed=False)
+    placement = read_placement(netlist, sites)
+    wires = read_wires(netlist, placement.unit_of, len(placement.row_of), library())
+    return Annealer(placement, wires, 1)
+
+
+@pytest.fixture
+def annealed(tmp_path, sites, monkeypatch):
+    monkeypatch.setattr(annealing, "read_sites", lambda database: sites)
+    monkeypatch.setattr(annealing, "read_library", lambda database, sites: library())
+
+    def run(design, cooling=QUICK, seed=1):
+        source, target = design.write(tmp_path), tmp_path / "annealed.json"
+        anneal(source, target, tmp_path, seed, cooling)
+        return [json.loads(path.read_text())["modules"]["top"]["cells"]
+                for path in (source, target)]
+    return run
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_legal_placement_stays_legal_and_gets_shorter(annealed, sites, seed):
+    before, after = annealed(Random(seed))
+    assert length(after, sites) < 0.6 * length(before, sites)
+    judge(before, after, sites)
+
+
+def test_hot_moves_are_legal_too(annealed, sites):
+    before, after = annealed(Random(7), Cooling(moves=40, hottest=50.0, factor=0.3))
+    judge(before, after, sites)
+
+
+def test_the_seed_decides(annealed):
+    (_, one), (_, same), (_, other) = (annealed(Random(3), seed=seed) for seed in (1, 1, 2))
+    assert where(one) == where(same) != where(other)
+
+
+def test_wire_is_the_boxes_half_perimeters(tmp_path, sites):
+    design = Random(5)
+    cells = json.loads(design.write(tmp_path).read_text())["modules"]["top"]["cells"]
+    assert prepared(tmp_path, design, sites).wire() == length(cells, sites)
+
+
+def test_costs_kept_move_by_move_are_those_reckoned_anew(tmp_path, sites):
+    some = prepared(tmp_path, Random(6), sites)
+    some.weigh(8.0, 100.0, 8.0)
+    some.wire()
+    for temperature in (50.0, 1.0):
+        some.cool(20000, 0.5, 20, temperature)
+        kept = some.cost()
+        some.wire()
+        assert kept == pytest.approx(some.cost(), rel=1e-4)
+
+
+def path_of(tops):
+    """Flip-flop, LUT, flip-flop, each in a slice of its own."""
+    design = Design().buffer()
+    for (name, kind, bel, pins), y in zip((
+            ("a", "SLICE_FFX", "AFF", ({"Q": "a"}, {"D": "c", "CK": "clk"})),
+            ("b", "SLICE_LUTX", "A6LUT", ({"O6": "b"}, {"A1": "a"})),
+            ("c", "SLICE_FFX", "AFF", ({"Q": "c"}, {"D": "b", "CK": "clk"}))), tops):
+        design.cell(name, kind, f"SLICE_X1Y{y}/{bel}", *pins)
+    return design
+
+
+def test_slack_is_what_the_period_leaves(tmp_path, sites):
+    # clock to Q 0.340, a LUT 0.124; by delay_of 4 rows 0.81 and 30 rows 1.71; D of a flip-flop
+    # behind the X pin 0.205 - 0.045 - 0.093 of set-up
+    some = prepared(tmp_path, path_of((10, 14, 44)), sites)
+    setup = 8.0 - 0.340 - 0.124 - 0.81 - (0.45 + 6 * 0.09 + 24 * 0.03)
+    assert some.weigh(8.0, 100.0, 8.0) == pytest.approx(setup, abs=0.3)
+    later = prepared(tmp_path, path_of((10, 14, 48)), sites)
+    assert some.weigh(8.0, 100.0, 8.0) - later.weigh(8.0, 100.0, 8.0) == pytest.approx(0.12)
+    assert later.weigh(6.0, 100.0, 8.0) == pytest.approx(later.weigh(8.0, 100.0, 8.0) - 2.0)
+
+
+def test_a_critical_connection_is_made_shorter_before_others(annealed, sites):
+    """The LUT lies between its two flip-flops or beside its ten other readers."""
+    def design():
+        made = path_of((2, 45, 4))
+        for i in range(3):
+            made.cell(f"far{i}", "RAMB36E1_RAMB36E1", f"RAMB36_X0Y{i}/RAMB36E1", {},
+                      {"DIADI0": "a", "DIADI1": "b", "DIADI2": "c", "CLKARDCLKU": "clk"})
+        return made
+
+    sites.update({f"RAMB36_X0Y{i}": Site("RAMBFIFO36E1", 13, 10 + i) for i in range(3)})
+
+    def apart(weight):
+        _, after = annealed(design(), Cooling(moves=300, delay_weight=weight, period_ns=1.0))
+        at = [sites[where(after)[name].split("/")[0]] for name in "abc"]
+        return sum(abs(p.across - q.across) + abs(p.down - q.down) for p in at for q in at)
+    assert apart(1e4) <= apart(0.0)
+
+
+def test_a_chain_that_leaves_its_region_stays(annealed, sites):
+    design = Random(2)
+    design.chain("SLICE_X1Y", 48, 4)
+    before, after = annealed(design)
+    for y in range(48, 52):
+        assert where(after)[f"carry_SLICE_X1Y{y}"] == f"SLICE_X1Y{y}/CARRY4"
+    assert not {place for name, place in where(after).items()
+                if place.startswith("SLICE_X1Y49/")} - {"SLICE_X1Y49/CARRY4", "SLICE_X1Y49/BFF"}
+
+
+def test_designs_that_no_placer_writes(annealed):
+    design = Random(2)
+    design.flip_flop("SLICE_X0Y0/AFF", {"CE": "q0"})
+    design.flip_flop("SLICE_X0Y0/A5FF", {"CE": "q1"})
+    with pytest.raises(TimingError, match="SLICE_X0Y0: flip-flops with different controls"):
+        annealed(design)
+    design = Design().cell("low", "CARRY4", "SLICE_X0Y0/CARRY4", {"CO3": "x"}, {})
+    design.cell("high", "CARRY4", "SLICE_X0Y2/CARRY4", {}, {"CIN": "x"})
+    with pytest.raises(TimingError, match="from SLICE_X0Y0 goes on in SLICE_X0Y2"):
+        annealed(design)
+
+
+def test_no_compiler(annealed, monkeypatch, tmp_path):
+    monkeypatch.setattr(annealer, "COMPILERS", ("no-such-compiler",))
+    with pytest.raises(BitstreamError, match="a C compiler is wanted: no-such-compiler"):
+        annealed(Random(1))
+    broken = tmp_path / "broken.c"
+    broken.write_text("int main(")
+    monkeypatch.undo()
+
+
+def test_a_source_that_does_not_compile(monkeypatch, tmp_path):
+    broken = tmp_path / "broken.c"
+    broken.write_text("int main(")
+    monkeypatch.setattr(annealer, "SOURCE", broken)
+    with pytest.raises(BitstreamError, match="(?s)does not compile .*broken.c.*error"):
+        annealer._compile()
+
+
+def test_a_grid_that_is_missing_or_damaged(tmp_path):
+    with pytest.raises(BitstreamError, match="tilegrid.json can't be read"):
+        read_sites(tmp_path)
+    folder = tmp_path / "xc7z020"
+    folder.mkdir()
+    (folder / "tilegrid.json").write_text('{"a": {}}')
+    with pytest.raises(BitstreamError, match="is damaged"):
+        read_sites(tmp_path)
+    (folder / "tilegrid.json").write_text(
+        '{"a": {"grid_x": 3, "grid_y": 5, "sites": {"SLICE_X0Y0": "SLICEL"}}}')
+    assert read_sites(tmp_path) == {"SLICE_X0Y0": Site("SLICEL", 3, 10)}
