@@ -41,6 +41,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
                         help="how much the router hurries (default %(default)s)")
     parser.add_argument("--margin", type=int, default=Settings.margin,
                         help="tiles by which a way may leave its net's box (default %(default)s)")
+    parser.add_argument("--moves", type=int, default=Settings.moves,
+                        help="how long the placement is annealed: moves for each slice and "
+                             "temperature, 0 for none (default %(default)s)")
     parser.add_argument("--divisors", type=int, nargs=2, metavar="N",
                         help="FCLK0's two dividers of the IO PLL's 1000 MHz, for a design that "
                              "misses the board's usual clock (default: the board's)")
@@ -53,7 +56,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     try:
         build = Build(SMALL if options.small else FULL, find(),
                       Settings(options.target_mhz, options.seed, options.timing_weight,
-                               options.estimate_weight, options.margin),
+                               options.estimate_weight, options.margin, options.moves),
                       options.work.resolve())
         report = make(build, board, out)
     except BitstreamError as error:

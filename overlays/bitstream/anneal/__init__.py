@@ -22,7 +22,7 @@ __all__ = ["Cooling", "anneal"]
 
 
 def anneal(placed: Path, annealed: Path, database: Path, seed: int,
-           cooling: Cooling = Cooling()) -> None:
+           cooling: Cooling) -> None:
     """Write a placed design with its cells in better places.
 
     Parameters
@@ -33,6 +33,8 @@ def anneal(placed: Path, annealed: Path, database: Path, seed: int,
         prjxray-db's folder of the family.
     seed : int
         Another one leads to another placement.
+    cooling : Cooling
+        How long, and what for.
 
     Raises
     ------

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 import numpy as np
 
@@ -21,7 +21,8 @@ COMPILERS = ("cc", "gcc", "clang")
 COMPILE_S = 60.0
 NUMBERS = {np.dtype(np.uint8): ctypes.c_uint8, np.dtype(np.int32): ctypes.c_int32,
            np.dtype(np.float32): ctypes.c_float}
-BYTES, WORDS, FLOATS = (ctypes.POINTER(number) for number in NUMBERS.values())
+BYTES, WORDS, FLOATS = (ctypes.POINTER(number) for number in (
+    ctypes.c_uint8, ctypes.c_int32, ctypes.c_float))
 _WORD = ctypes.c_int32
 
 
@@ -67,13 +68,15 @@ class Annealer:
             "random": (seed + 1) * 0x9E3779B97F4A7C15 % (1 << 64),
         }
         self._kept: List[np.ndarray] = []
+        fields: List[Tuple[str, Any]] = _Problem._fields_  # type: ignore[assignment]
         self._problem = _Problem(**{name: self._argument(name, values[name], kind)
-                                    for name, kind in _Problem._fields_})
+                                    for name, kind in fields})
 
     def _argument(self, name: str, value: Any, kind: Any) -> Any:
         if not isinstance(value, np.ndarray):
             return value
-        assert value.flags.c_contiguous and kind._type_ is NUMBERS[value.dtype], name
+        if not value.flags.c_contiguous or kind._type_ is not NUMBERS[value.dtype]:
+            raise TypeError(f"{name}: {value.dtype}, {kind}")
         self._kept.append(value)  # ctypes' pointer does not
         return value.ctypes.data_as(kind)
 

@@ -49,85 +49,102 @@ class Placement:
 
 
 def read_placement(netlist: Netlist, sites: Dict[str, Site]) -> Placement:
-    """Every slice's lanes and rest, chains as one block, empty places; what else there is, fixed."""
-    slices = {name: site for name, site in sites.items() if name.startswith("SLICE_")}
-    places = {name: slice_place(name) for name in slices}
-    columns = 1 + max(x for x, _ in places.values())
-    height = 1 + max(y for _, y in places.values())
-    number = {name: x * height + y for name, (x, y) in places.items()}
-    kind = np.zeros(columns * height, np.uint8)
-    across, down = (np.zeros(columns * height, np.int32) for _ in range(2))
-    for name, site in slices.items():
-        kind[number[name]] = 2 if site.kind == "SLICEM" else 1
-        across[number[name]], down[number[name]] = site.across, site.down
-
-    held: Dict[str, List[Cell]] = {name: [] for name in slices}
+    """Every slice's lanes and rest, chains as one block, empty places; the rest is fixed."""
+    places = {name: slice_place(name) for name in sites if name.startswith("SLICE_")}
+    chip = _Chip({name: sites[name] for name in places}, places)
+    held: Dict[str, List[Cell]] = {name: [] for name in places}
     fixed: List[Cell] = []
     for cell in netlist.cells:
-        (held[cell.site] if cell.site in held else fixed).append(cell)
-    runs = []
+        held.get(cell.site, fixed).append(cell)
+    found = _Contents()
     for run in _runs(netlist, places):
-        rows = [places[name][1] for name in run]
-        if rows[0] // REGION == rows[-1] // REGION:
-            runs.append(run)
+        if places[run[0]][1] // REGION == places[run[-1]][1] // REGION:
+            found.add_block([chip.number[name] for name in run], [held[name] for name in run])
             continue
         for name in run:  # a carry chain that leaves its clock region stays where it is
             fixed.extend(held[name])
-            kind[number[name]] = 0
+            chip.kind[chip.number[name]] = 0
+    row_across = list(chip.across[found.row_place])
+    row_down = list(chip.down[found.row_place])
+    for cell in fixed:
+        if cell.site in sites:  # constants are nowhere
+            found.add_unit(len(row_across), LANES, [cell])
+            row_across.append(sites[cell.site].across)
+            row_down.append(sites[cell.site].down)
+    flags = ("wants_memory", "is_empty", "lanes_move")
+    unit_of = found.unit_of
+    arrays = {name: np.array(values, np.uint8 if name in flags else np.int32)
+              for name, values in vars(found).items() if name not in ("unit_of", "keys")}
+    return Placement(chip.kind, chip.across, chip.down, row_across=np.array(row_across, np.int32),
+                     row_down=np.array(row_down, np.int32), columns=chip.columns,
+                     height=chip.height, unit_of=unit_of, **arrays)
 
-    first_row, rows_of, wants_memory, is_empty, place_of = [], [], [], [], []
-    row_place, lanes_move, lane_at, rest_of = [], [], [], []
-    row_of, letter_of, controls = [], [], []
-    unit_of: Dict[str, int] = {}
-    keys: Dict[tuple, int] = {}
 
-    def new_unit(row: int, letter: int, cells: List[Cell]) -> int:
-        unit = len(row_of)
-        unit_of.update((cell.name, unit) for cell in cells)
-        row_of.append(row)
-        letter_of.append(letter)
+class _Chip:
+    """The places of slices, column after column."""
+
+    def __init__(self, slices: Dict[str, Site], places: Dict[str, Tuple[int, int]]) -> None:
+        self.columns = 1 + max(x for x, _ in places.values())
+        self.height = 1 + max(y for _, y in places.values())
+        self.number = {name: x * self.height + y for name, (x, y) in places.items()}
+        self.kind = np.zeros(self.columns * self.height, np.uint8)
+        self.across, self.down = (np.zeros(self.columns * self.height, np.int32)
+                                  for _ in range(2))
+        for name, site in slices.items():
+            place = self.number[name]
+            self.kind[place] = 2 if site.kind == "SLICEM" else 1
+            self.across[place], self.down[place] = site.across, site.down
+
+
+class _Contents:
+    """What lies in slices, block after block."""
+
+    def __init__(self) -> None:
+        self.first_row: List[int] = []
+        self.rows_of: List[int] = []
+        self.wants_memory: List[bool] = []
+        self.is_empty: List[bool] = []
+        self.place_of: List[int] = []
+        self.row_place: List[int] = []
+        self.lanes_move: List[bool] = []
+        self.lane_at: List[int] = []
+        self.rest_of: List[int] = []
+        self.row_of: List[int] = []
+        self.letter_of: List[int] = []
+        self.controls: List[int] = []
+        self.unit_of: Dict[str, int] = {}
+        self.keys: Dict[tuple, int] = {}
+
+    def add_unit(self, row: int, letter: int, cells: List[Cell]) -> int:
+        """Cells that move together; -1 if there are none."""
+        if not cells:
+            return NONE
+        unit = len(self.row_of)
+        self.unit_of.update((cell.name, unit) for cell in cells)
+        self.row_of.append(row)
+        self.letter_of.append(letter)
         found = {_controls(cell) for cell in cells if cell.kind == "SLICE_FFX"}
         if len(found) > 1:
             raise TimingError(f"{cells[0].site}: flip-flops with different controls")
-        controls.append(keys.setdefault(found.pop(), len(keys)) if found else NONE)
+        self.controls.append(self.keys.setdefault(found.pop(), len(self.keys)) if found else NONE)
         return unit
 
-    for run in runs:
-        first_row.append(len(row_place))
-        rows_of.append(len(run))
-        place_of.append(number[run[0]])
-        wants_memory.append(any(_is_memory(cell) for name in run for cell in held[name]))
-        is_empty.append(not any(held[name] for name in run))
-        for name in run:
-            row = len(row_place)
-            row_place.append(number[name])
-            rest = [cell for cell in held[name] if not _is_lane(cell)]
-            lanes_move.append(len(run) == 1 and not rest
-                              and not any(_is_memory(cell) for cell in held[name]))
-            for letter in LETTERS:
-                lane = [cell for cell in held[name] if _is_lane(cell) and cell.bel[0] == letter]
-                lane_at.append(new_unit(row, LETTERS.index(letter), lane) if lane else NONE)
-            rest_of.append(new_unit(row, LANES, rest) if rest else NONE)
-    rows = len(row_place)
-    row_across, row_down = list(across[row_place]), list(down[row_place])
-    for cell in fixed:
-        if cell.site in sites:  # constants are nowhere
-            new_unit(len(row_across), LANES, [cell])
-            row_across.append(sites[cell.site].across)
-            row_down.append(sites[cell.site].down)
-    assert rows == int((kind > 0).sum())
-
-    def whole(values: list) -> np.ndarray:
-        return np.array(values, np.int32)
-
-    def flags(values: list) -> np.ndarray:
-        return np.array(values, np.uint8)
-
-    return Placement(
-        kind, across, down, whole(first_row), whole(rows_of), flags(wants_memory), flags(is_empty),
-        whole(place_of), whole(row_place), whole(row_across), whole(row_down), flags(lanes_move),
-        whole(lane_at), whole(rest_of), whole(row_of), whole(letter_of), whole(controls),
-        columns, height, unit_of)
+    def add_block(self, places: List[int], held: List[List[Cell]]) -> None:
+        """What lies in the places above each other."""
+        self.first_row.append(len(self.row_place))
+        self.rows_of.append(len(places))
+        self.place_of.append(places[0])
+        self.wants_memory.append(any(_is_memory(cell) for cells in held for cell in cells))
+        self.is_empty.append(not any(held))
+        for place, cells in zip(places, held):
+            row = len(self.row_place)
+            self.row_place.append(place)
+            rest = [cell for cell in cells if not _is_lane(cell)]
+            self.lanes_move.append(not rest and not any(map(_is_memory, cells)))
+            for number, letter in enumerate(LETTERS):
+                self.lane_at.append(self.add_unit(row, number, [
+                    cell for cell in cells if _is_lane(cell) and cell.bel[0] == letter]))
+            self.rest_of.append(self.add_unit(row, LANES, rest))
 
 
 def moved_site(placement: Placement, unit: int) -> str:

@@ -58,7 +58,9 @@ def read_wires(netlist: Netlist, unit_of: Dict[str, int], units: int, library: L
         live = [pin for pin, net in cell.pins.items() if not netlist.nets[net].is_constant]
         clocks.update(cell.pins[pin] for pin in library.add(graph, cell, live) if pin in cell.pins)
 
-    net_ptr, pin_unit, crossing = [0], [], []
+    net_ptr: List[int] = [0]
+    pin_unit: List[int] = []
+    crossing: List[float] = []
     ways: Dict[tuple, tuple] = {}  # the pin and net of a connection that can be made shorter
     nets_of: List[List[int]] = [[] for _ in range(units)]
     for number, net in netlist.nets.items():
@@ -87,19 +89,18 @@ def read_wires(netlist: Netlist, unit_of: Dict[str, int], units: int, library: L
     arcs = []
     for node in graph.order():
         for arc in graph.fanout[node]:
-            pin, net = ways.get((node, arc.sink), (-1, -1))
-            arcs.append((node, arc.sink, pin, net, arc.delay.slow_max))
+            arcs.append((node, arc.sink, *ways.get((node, arc.sink), (-1, -1)), arc.delay.slow_max))
     launch = np.full(len(graph.names), -NEVER, np.float32)
     for node, begin in graph.launches.items():
         launch[node] = begin.delay.slow_max
     required = np.full(len(graph.names), -NEVER, np.float32)
     for check in graph.checks:
         required[check.pin] = max(required[check.pin], check.requirement.setup)
-    columns = list(zip(*arcs))
-    whole = [np.array(column, np.int32) for column in columns[:4]]
+    *numbers, delays = zip(*arcs)
+    sources, sinks, pins, nets = (np.array(column, np.int32) for column in numbers)
     return Wires(
         np.cumsum([0, *map(len, nets_of)]).astype(np.int32),
-        np.array([net for nets in nets_of for net in nets], np.int32),
+        np.array([number for numbers in nets_of for number in numbers], np.int32),
         np.array(net_ptr, np.int32), np.array(pin_unit, np.int32),
-        np.array(crossing, np.float32), *whole, np.array(columns[4], np.float32),
-        launch, required)
+        np.array(crossing, np.float32), sources, sinks, pins, nets,
+        np.array(delays, np.float32), launch, required)

@@ -56,6 +56,13 @@ open({str(tmp_path / "calls")!r}, "a").write("nextpnr ")
 @pytest.fixture
 def design(tools, tmp_path, monkeypatch):
     monkeypatch.setattr(building, "convert_zynq", lambda config: "module zynq; endmodule\n")
+
+    def anneal(placed, annealed, database, seed, cooling):
+        document = json.loads(placed.read_text())
+        document["annealed"] = [str(database), seed, cooling.moves, cooling.period_ns]
+        annealed.write_text(json.dumps(document))
+
+    monkeypatch.setattr(building, "anneal", anneal)
     return Build(SMALL, tools, Settings(), tmp_path / "work")
 
 
@@ -68,11 +75,20 @@ def test_each_step_is_done_once(design, tools, tmp_path):
     assert design.cells().counts() == {"FDRE": 1}
     assert (tmp_path / "calls").read_text() == "yosys nextpnr nextpnr "
     assert list(design.seconds) == ["zynq.v", "synthesized.json", "zynq.json", "placed.json",
-                                    "routed.json"]
+                                    "annealed.json", "routed.json"]
+    assert json.loads(design.routed().read_text())["annealed"] == [
+        str(tools.database), Settings.seed, Settings.moves, 8.0]
     for settings, calls in ((Settings(estimate_weight=1.0), 3), (Settings(margin=3), 4),
                             (Settings(seed=3), 6)):
         Build(SMALL, tools, settings, tmp_path / "work").routed()
         assert (tmp_path / "calls").read_text() == "yosys " + calls * "nextpnr "
+
+
+def test_a_placement_that_is_not_to_be_annealed(design, tools, tmp_path):
+    plain = Build(SMALL, tools, Settings(moves=0), tmp_path / "work")
+    assert "annealed" not in json.loads(plain.routed().read_text())
+    assert "annealed.json" not in plain.seconds
+    assert plain.routed() != design.routed()
 
 
 def test_placer_and_router_get_the_settings_that_they_have_no_option_for(design):
