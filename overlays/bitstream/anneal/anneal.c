@@ -14,7 +14,9 @@
 #include <stdlib.h>
 
 enum { LANES = 4, TALLEST = 64, MOST_NETS = 65536 };
-static const float NEVER = 1e8f;
+/* Columns and half rows round a block RAM from where a wire is too short for its hold time. */
+enum { BESIDE = 6, TALL_RAM = 10 };
+static const float NEVER = 1e8f, TOO_NEAR = 60;
 
 typedef struct {
     /* Places, x * height + y: 0 none, 1 a slice, 2 one with memory; where each is, as wires count. */
@@ -41,6 +43,7 @@ typedef struct {
     int32_t nets;
     const int32_t *net_ptr, *pin_unit;
     const float *crossing;
+    const uint8_t *apart;
     float *weight;
     int32_t *stamp, now;
     float *cost;
@@ -91,6 +94,8 @@ static float net_cost(const Problem *p, int32_t net, double *wire)
         if (y > bottom) bottom = y;
         if (p->weight[i] > 0)
             delay += p->weight[i] * delay_of(x - x0, y - y0, to == from);
+        if (p->apart[i] && abs(x - x0) < BESIDE && abs(y - y0) <= TALL_RAM)
+            delay += TOO_NEAR;
     }
     if (wire)
         *wire += right - left + bottom - top;

@@ -38,7 +38,7 @@ class _Problem(ctypes.Structure):
         ("lanes_move", BYTES), ("lane_at", WORDS), ("rest_of", WORDS),
         ("lanes", _WORD), ("lane_units", WORDS), ("row_of", WORDS), ("letter_of", WORDS),
         ("controls", WORDS), ("unit_ptr", WORDS), ("unit_nets", WORDS),
-        ("nets", _WORD), ("net_ptr", WORDS), ("pin_unit", WORDS), ("crossing", FLOATS),
+        ("nets", _WORD), ("net_ptr", WORDS), ("pin_unit", WORDS), ("crossing", FLOATS), ("apart", BYTES),
         ("weight", FLOATS), ("stamp", WORDS), ("now", _WORD), ("cost", FLOATS),
         ("nodes", _WORD), ("arcs", _WORD), ("arc_source", WORDS), ("arc_sink", WORDS),
         ("arc_pin", WORDS), ("arc_net", WORDS), ("arc_delay", FLOATS), ("launch", FLOATS),

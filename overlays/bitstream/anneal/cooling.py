@@ -33,7 +33,7 @@ class Cooling:
         this power of its share of the period less.
     """
 
-    hottest: float = 1.0
+    hottest: float = 0.5
     coldest: float = 0.005
     factor: float = 0.9
     moves: int = 300

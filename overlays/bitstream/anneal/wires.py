@@ -35,6 +35,7 @@ class Wires:
     net_ptr: np.ndarray
     pin_unit: np.ndarray
     crossing: np.ndarray
+    apart: np.ndarray
     arc_source: np.ndarray
     arc_sink: np.ndarray
     arc_pin: np.ndarray
@@ -61,6 +62,7 @@ def read_wires(netlist: Netlist, unit_of: Dict[str, int], units: int, library: L
     net_ptr: List[int] = [0]
     pin_unit: List[int] = []
     crossing: List[float] = []
+    apart: List[bool] = []
     ways: Dict[tuple, tuple] = {}  # the pin and net of a connection that can be made shorter
     nets_of: List[List[int]] = [[] for _ in range(units)]
     for number, net in netlist.nets.items():
@@ -77,7 +79,9 @@ def read_wires(netlist: Netlist, unit_of: Dict[str, int], units: int, library: L
         if not counts:
             continue
         pin_unit.append(unit_of[net.driver[0].name])
+        apart.append(False)
         for cell, pin in net.sinks:
+            apart.append(net.driver[0].kind == "SLICE_FFX" and cell.kind.startswith("RAMB"))
             ways[graph.pin(source), graph.pin(cell.pin(pin))] = (len(pin_unit), len(crossing))
             pin_unit.append(unit_of[cell.name])
         for unit in members:
@@ -102,5 +106,5 @@ def read_wires(netlist: Netlist, unit_of: Dict[str, int], units: int, library: L
         np.cumsum([0, *map(len, nets_of)]).astype(np.int32),
         np.array([number for numbers in nets_of for number in numbers], np.int32),
         np.array(net_ptr, np.int32), np.array(pin_unit, np.int32),
-        np.array(crossing, np.float32), sources, sinks, pins, nets,
+        np.array(crossing, np.float32), np.array(apart, np.uint8), sources, sinks, pins, nets,
         np.array(delays, np.float32), launch, required)
