@@ -13,7 +13,7 @@ from pathlib import Path
 
 from overlays.bitstream.anneal.annealer import Annealer
 from overlays.bitstream.anneal.cooling import Cooling, cool
-from overlays.bitstream.anneal.placement import moved_site, read_placement
+from overlays.bitstream.anneal.placement import moved_bels, read_placement
 from overlays.bitstream.anneal.sites import read_sites
 from overlays.bitstream.anneal.wires import read_library, read_wires
 from overlays.bitstream.timing.netlist import netlist_of
@@ -49,9 +49,6 @@ def anneal(placed: Path, annealed: Path, database: Path, seed: int,
     wires = read_wires(netlist, placement.unit_of, len(placement.row_of),
                        read_library(database, sites))
     cool(Annealer(placement, wires, seed), len(placement.place_of), cooling)
-    for name, cell in module["cells"].items():
-        unit = placement.unit_of.get(name)
-        if unit is not None and placement.moves(unit):
-            bel = cell["attributes"]["NEXTPNR_BEL"].rpartition("/")[2]
-            cell["attributes"]["NEXTPNR_BEL"] = f"{moved_site(placement, unit)}/{bel}"
+    for name, bel in moved_bels(placement, netlist).items():
+        module["cells"][name]["attributes"]["NEXTPNR_BEL"] = bel
     annealed.write_text(json.dumps(tree), encoding="utf-8")

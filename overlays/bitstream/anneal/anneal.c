@@ -1,10 +1,11 @@
 /* Simulated annealing of a legal placement: slices and quarters of slices change places.
  *
- * What moves together stays together, so a placement that was legal stays legal:
+ * What belongs together stays together, so a placement that was legal stays legal:
  * - a block is what lies in one slice, or in the slices of one carry chain; it changes places with
  *   what lies in as many slices elsewhere, be it nothing;
- * - a lane is a quarter of a slice, its LUTs and flip-flops; lanes of one letter change places
- *   between slices that hold nothing but lanes, if the controls of their flip-flops allow it.
+ * - a lane is a quarter of a slice, its LUTs and the flip-flops that they lead to; a loose flip-flop
+ *   is one that a lane has room for.  Both change places between slices that hold nothing else, if
+ *   the controls of their flip-flops allow it.
  *
  * The cost is VPR's (Betz and Rose 1997; Marquardt, Betz and Rose 2000): half the perimeter of each
  * net's box, more for nets of many pins, and each connection's delay by how critical it is.
@@ -13,7 +14,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-enum { LANES = 4, TALLEST = 64, MOST_NETS = 65536 };
+enum { LANES = 4, SLOTS = 2 * LANES, TALLEST = 64, MOST_NETS = 65536 };
 /* Columns and half rows round a block RAM from where a wire is too short for its hold time. */
 enum { BESIDE = 6, TALL_RAM = 10 };
 static const float NEVER = 1e8f, TOO_NEAR = 60;
@@ -32,13 +33,14 @@ typedef struct {
     int32_t rows;
     int32_t *row_place, *row_across, *row_down;
     const uint8_t *lanes_move;
-    int32_t *lane_at;
+    int32_t *unit_at; /* SLOTS of each row: its lanes, and the loose flip-flop in each */
     const int32_t *rest_of;
-    /* Units: what pins belong to; lanes, the rest of a row, what never moves. */
-    int32_t lanes;
-    const int32_t *lane_units;
-    int32_t *row_of;
-    const int32_t *letter_of, *controls, *unit_ptr, *unit_nets;
+    /* Units: what pins belong to; lanes, loose flip-flops, the rest of a row, what never moves. */
+    int32_t movable;
+    const int32_t *movable_units;
+    int32_t *row_of, *slot_of;
+    const uint8_t *has_room; /* of a lane, for a loose flip-flop */
+    const int32_t *controls, *unit_ptr, *unit_nets;
     /* Nets, the driver's pin first. */
     int32_t nets;
     const int32_t *net_ptr, *pin_unit;
@@ -126,8 +128,8 @@ static void touch_block(Problem *p, Touched *t, int32_t block)
     if (p->is_empty[block] && !p->lanes_move[p->first_row[block]])
         return;
     for (int32_t row = p->first_row[block]; row < p->first_row[block] + p->rows_of[block]; row++) {
-        for (int k = 0; k < LANES; k++)
-            touch(p, t, p->lane_at[row * LANES + k]);
+        for (int k = 0; k < SLOTS; k++)
+            touch(p, t, p->unit_at[row * SLOTS + k]);
         touch(p, t, p->rest_of[row]);
     }
 }
@@ -208,28 +210,38 @@ static int move_block(Problem *p, Touched *t, int32_t range, float temperature)
     return 0;
 }
 
-/* Whether the flip-flops of a row but for one lane's have these controls. */
-static int agree(const Problem *p, int32_t row, int letter, int32_t controls)
+/* Whether the flip-flops of a row have the controls of a unit that comes into a slot of it. */
+static int agree(const Problem *p, int32_t row, int slot, int32_t unit)
 {
-    for (int k = 0; k < LANES && controls >= 0; k++) {
-        const int32_t lane = p->lane_at[row * LANES + k];
-        if (k != letter && lane >= 0 && p->controls[lane] >= 0 && p->controls[lane] != controls)
+    for (int k = 0; k < SLOTS && unit >= 0 && p->controls[unit] >= 0; k++) {
+        const int32_t other = p->unit_at[row * SLOTS + k];
+        if (k != slot && other >= 0 && p->controls[other] >= 0
+            && p->controls[other] != p->controls[unit])
             return 0;
     }
     return 1;
 }
 
-static void put_lane(Problem *p, int32_t lane, int32_t row, int letter)
+/* Whether a slot's lane has room for its loose flip-flop. */
+static int fits(const Problem *p, int32_t lane, int32_t loose)
 {
-    p->lane_at[row * LANES + letter] = lane;
-    if (lane >= 0)
-        p->row_of[lane] = row;
+    return loose < 0 || lane < 0 || p->has_room[lane];
 }
 
-static int move_lane(Problem *p, Touched *t, int32_t range, float temperature)
+static void put_unit(Problem *p, int32_t unit, int32_t row, int slot)
 {
-    const int32_t lane = p->lane_units[below(p, p->lanes)], letter = p->letter_of[lane];
-    const int32_t row = p->row_of[lane];
+    p->unit_at[row * SLOTS + slot] = unit;
+    if (unit >= 0) {
+        p->row_of[unit] = row;
+        p->slot_of[unit] = slot;
+    }
+}
+
+/* A lane or a loose flip-flop changes places with one of its kind, or with none. */
+static int move_unit(Problem *p, Touched *t, int32_t range, float temperature)
+{
+    const int32_t unit = p->movable_units[below(p, p->movable)], row = p->row_of[unit];
+    const int slot = p->slot_of[unit];
     if (!p->lanes_move[row])
         return -1;
     const int32_t place = near(p, p->row_place[row], range, 1);
@@ -239,19 +251,24 @@ static int move_lane(Problem *p, Touched *t, int32_t range, float temperature)
     const int32_t to = p->first_row[block] + place - p->place_of[block];
     if (!p->lanes_move[to])
         return -1;
-    const int32_t other = p->lane_at[to * LANES + letter];
-    if (!agree(p, to, letter, p->controls[lane])
-        || (other >= 0 && !agree(p, row, letter, p->controls[other])))
+    const int to_slot = below(p, LANES) + (slot >= LANES ? LANES : 0), pair = slot ^ LANES;
+    const int32_t other = p->unit_at[to * SLOTS + to_slot];
+    const int32_t with = p->unit_at[row * SLOTS + pair];
+    const int32_t other_with = p->unit_at[to * SLOTS + (to_slot ^ LANES)];
+    if (slot < LANES ? !fits(p, unit, other_with) || !fits(p, other, with)
+                     : !fits(p, other_with, unit) || !fits(p, with, other))
+        return -1;
+    if (!agree(p, to, to_slot, unit) || !agree(p, row, slot, other))
         return -1;
     begin(p, t);
-    touch(p, t, lane);
+    touch(p, t, unit);
     touch(p, t, other);
-    put_lane(p, lane, to, letter);
-    put_lane(p, other, row, letter);
+    put_unit(p, unit, to, to_slot);
+    put_unit(p, other, row, slot);
     if (better(p, t, temperature))
         return 1;
-    put_lane(p, lane, row, letter);
-    put_lane(p, other, to, letter);
+    put_unit(p, unit, row, slot);
+    put_unit(p, other, to, to_slot);
     return 0;
 }
 
@@ -273,15 +290,15 @@ double total_cost(const Problem *p)
 }
 
 /* Try so many moves; the share made of those that were possible. */
-double anneal(Problem *p, int64_t moves, float lanes_share, int32_t range, float temperature)
+double anneal(Problem *p, int64_t moves, float units_share, int32_t range, float temperature)
 {
     Touched *t = malloc(sizeof(Touched));
     int64_t made = 0, possible = 0;
     if (!t)
         return -1;
-    const uint32_t limit = (uint32_t)(lanes_share * 4294967295.0);
+    const uint32_t limit = (uint32_t)(units_share * 4294967295.0);
     for (int64_t i = 0; i < moves; i++) {
-        const int result = next_random(p) < limit ? move_lane(p, t, range, temperature)
+        const int result = next_random(p) < limit ? move_unit(p, t, range, temperature)
                                                   : move_block(p, t, range, temperature);
         possible += result >= 0;
         made += result > 0;

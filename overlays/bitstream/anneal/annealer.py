@@ -35,9 +35,9 @@ class _Problem(ctypes.Structure):
         ("blocks", _WORD), ("first_row", WORDS), ("rows_of", WORDS),
         ("wants_memory", BYTES), ("is_empty", BYTES), ("place_of", WORDS), ("occupant", WORDS),
         ("rows", _WORD), ("row_place", WORDS), ("row_across", WORDS), ("row_down", WORDS),
-        ("lanes_move", BYTES), ("lane_at", WORDS), ("rest_of", WORDS),
-        ("lanes", _WORD), ("lane_units", WORDS), ("row_of", WORDS), ("letter_of", WORDS),
-        ("controls", WORDS), ("unit_ptr", WORDS), ("unit_nets", WORDS),
+        ("lanes_move", BYTES), ("unit_at", WORDS), ("rest_of", WORDS),
+        ("movable", _WORD), ("movable_units", WORDS), ("row_of", WORDS), ("slot_of", WORDS),
+        ("has_room", BYTES), ("controls", WORDS), ("unit_ptr", WORDS), ("unit_nets", WORDS),
         ("nets", _WORD), ("net_ptr", WORDS), ("pin_unit", WORDS), ("crossing", FLOATS), ("apart", BYTES),
         ("weight", FLOATS), ("stamp", WORDS), ("now", _WORD), ("cost", FLOATS),
         ("nodes", _WORD), ("arcs", _WORD), ("arc_source", WORDS), ("arc_sink", WORDS),
@@ -57,11 +57,11 @@ class Annealer:
         occupant = np.full(placement.columns * placement.height, -1, np.int32)
         for block, (place, rows) in enumerate(zip(placement.place_of, placement.rows_of)):
             occupant[place:place + rows] = block
-        lanes = placement.lane_at[placement.lane_at >= 0]
+        movable = placement.unit_at[placement.unit_at >= 0]
         values: Dict[str, Any] = {
             **vars(placement), **vars(wires), "region": REGION, "occupant": occupant,
             "blocks": len(placement.place_of), "rows": len(placement.row_place),
-            "lanes": len(lanes), "lane_units": lanes, "nets": self.nets,
+            "movable": len(movable), "movable_units": movable, "nets": self.nets,
             "weight": np.zeros(pins, np.float32), "stamp": np.zeros(self.nets, np.int32), "now": 0,
             "cost": np.zeros(self.nets, np.float32), "nodes": nodes, "arcs": len(wires.arc_source),
             "arrival": np.zeros(nodes, np.float32), "latest": np.zeros(nodes, np.float32),
@@ -92,9 +92,9 @@ class Annealer:
         """What is made less."""
         return self._library.total_cost(ctypes.byref(self._problem))
 
-    def cool(self, moves: int, lanes_share: float, reach: int, temperature: float) -> float:
+    def cool(self, moves: int, units_share: float, reach: int, temperature: float) -> float:
         """Try so many moves; the share made of those that were possible."""
-        return self._library.anneal(ctypes.byref(self._problem), moves, lanes_share, reach,
+        return self._library.anneal(ctypes.byref(self._problem), moves, units_share, reach,
                                     temperature)
 
 

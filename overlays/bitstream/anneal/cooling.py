@@ -22,8 +22,8 @@ class Cooling:
         From one temperature to the next.
     moves : int
         For each slice of the chip, at each temperature.
-    lanes_share : float
-        Of moves that are those of lanes.
+    units_share : float
+        Of moves that are those of lanes and flip-flops.
     reach : int
         How far a move goes at first, in rows.
     period_ns : float
@@ -37,7 +37,7 @@ class Cooling:
     coldest: float = 0.005
     factor: float = 0.9
     moves: int = 300
-    lanes_share: float = 0.6
+    units_share: float = 0.6
     reach: int = 30
     period_ns: float = 8.0
     delay_weight: float = 100.0
@@ -58,7 +58,7 @@ def cool(annealer: Annealer, blocks: int, cooling: Cooling) -> None:
     temperature = cooling.hottest * annealer.cost() / nets
     log.info("wire %.0f, worst slack %.2f ns at %g ns", wire, worst, cooling.period_ns)
     while temperature > cooling.coldest * annealer.cost() / nets:
-        share = annealer.cool(moves, cooling.lanes_share, round(reach), temperature)
+        share = annealer.cool(moves, cooling.units_share, round(reach), temperature)
         worst, wire = weigh(), annealer.wire()
         log.info("at %.2f within %.0f rows %.0f %% of the moves made: wire %.0f, worst slack "
                  "%.2f ns", temperature, reach, 100 * share, wire, worst)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Tuple
+from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 
 from overlays.bitstream.anneal.sites import REGION, Site, slice_place
 from overlays.bitstream.timing.delay import TimingError
-from overlays.bitstream.timing.netlist import Cell, Netlist
+from overlays.bitstream.timing.netlist import Cell, Net, Netlist
 
 LETTERS = "ABCD"
 LANES = len(LETTERS)
+REST = 2 * LANES
+"""The slot of what is neither lane nor loose flip-flop."""
 MEMORY = ("X_LUT_AS_DRAM", "X_LUT_AS_SRL")
 NONE = -1
 
@@ -33,19 +35,16 @@ class Placement:
     row_across: np.ndarray
     row_down: np.ndarray
     lanes_move: np.ndarray
-    lane_at: np.ndarray
+    unit_at: np.ndarray
     rest_of: np.ndarray
     row_of: np.ndarray
-    letter_of: np.ndarray
+    slot_of: np.ndarray
+    has_room: np.ndarray
     controls: np.ndarray
     columns: int
     height: int
     unit_of: Dict[str, int]
     """By cell."""
-
-    def moves(self, unit: int) -> bool:
-        """Whether it lies in a slice that may change places."""
-        return int(self.row_of[unit]) < len(self.row_place)
 
 
 def read_placement(netlist: Netlist, sites: Dict[str, Site]) -> Placement:
@@ -56,7 +55,7 @@ def read_placement(netlist: Netlist, sites: Dict[str, Site]) -> Placement:
     fixed: List[Cell] = []
     for cell in netlist.cells:
         held.get(cell.site, fixed).append(cell)
-    found = _Contents()
+    found = _Contents(netlist.nets)
     for run in _runs(netlist, places):
         if places[run[0]][1] // REGION == places[run[-1]][1] // REGION:
             found.add_block([chip.number[name] for name in run], [held[name] for name in run])
@@ -68,13 +67,13 @@ def read_placement(netlist: Netlist, sites: Dict[str, Site]) -> Placement:
     row_down = list(chip.down[found.row_place])
     for cell in fixed:
         if cell.site in sites:  # constants are nowhere
-            found.add_unit(len(row_across), LANES, [cell])
+            found.add_unit(len(row_across), REST, [cell])
             row_across.append(sites[cell.site].across)
             row_down.append(sites[cell.site].down)
-    flags = ("wants_memory", "is_empty", "lanes_move")
+    flags = ("wants_memory", "is_empty", "lanes_move", "has_room")
     unit_of = found.unit_of
     arrays = {name: np.array(values, np.uint8 if name in flags else np.int32)
-              for name, values in vars(found).items() if name not in ("unit_of", "keys")}
+              for name, values in vars(found).items() if name not in ("unit_of", "keys", "_nets")}
     return Placement(chip.kind, chip.across, chip.down, row_across=np.array(row_across, np.int32),
                      row_down=np.array(row_down, np.int32), columns=chip.columns,
                      height=chip.height, unit_of=unit_of, **arrays)
@@ -96,10 +95,22 @@ class _Chip:
             self.across[place], self.down[place] = site.across, site.down
 
 
+def loose_bel(lane: List[Cell]) -> Optional[str]:
+    """Where a lane has room for a flip-flop that the X input leads to (UG474, figure 2-3).
+
+    The second one's output leaves by the way that the second LUT's does.
+    """
+    taken = {cell.bel[1:] for cell in lane}
+    if "FF" not in taken:
+        return "FF"
+    return None if taken & {"5FF", "5LUT"} else "5FF"
+
+
 class _Contents:
     """What lies in slices, block after block."""
 
-    def __init__(self) -> None:
+    def __init__(self, nets: Dict[int, Net]) -> None:
+        self._nets = nets
         self.first_row: List[int] = []
         self.rows_of: List[int] = []
         self.wants_memory: List[bool] = []
@@ -107,22 +118,24 @@ class _Contents:
         self.place_of: List[int] = []
         self.row_place: List[int] = []
         self.lanes_move: List[bool] = []
-        self.lane_at: List[int] = []
+        self.unit_at: List[int] = []
         self.rest_of: List[int] = []
         self.row_of: List[int] = []
-        self.letter_of: List[int] = []
+        self.slot_of: List[int] = []
+        self.has_room: List[bool] = []
         self.controls: List[int] = []
         self.unit_of: Dict[str, int] = {}
         self.keys: Dict[tuple, int] = {}
 
-    def add_unit(self, row: int, letter: int, cells: List[Cell]) -> int:
+    def add_unit(self, row: int, slot: int, cells: List[Cell], has_room: bool = False) -> int:
         """Cells that move together; -1 if there are none."""
         if not cells:
             return NONE
         unit = len(self.row_of)
         self.unit_of.update((cell.name, unit) for cell in cells)
         self.row_of.append(row)
-        self.letter_of.append(letter)
+        self.slot_of.append(slot)
+        self.has_room.append(has_room)
         found = {_controls(cell) for cell in cells if cell.kind == "SLICE_FFX"}
         if len(found) > 1:
             raise TimingError(f"{cells[0].site}: flip-flops with different controls")
@@ -140,17 +153,54 @@ class _Contents:
             row = len(self.row_place)
             self.row_place.append(place)
             rest = [cell for cell in cells if not _is_lane(cell)]
-            self.lanes_move.append(not rest and not any(map(_is_memory, cells)))
-            for number, letter in enumerate(LETTERS):
-                self.lane_at.append(self.add_unit(row, number, [
-                    cell for cell in cells if _is_lane(cell) and cell.bel[0] == letter]))
-            self.rest_of.append(self.add_unit(row, LANES, rest))
+            plain = not rest and not any(map(_is_memory, cells))
+            self.lanes_move.append(plain)
+            lanes = [[cell for cell in cells if _is_lane(cell) and cell.bel[0] == letter]
+                     for letter in LETTERS]
+            loose = [self._loose(lane) if plain else [] for lane in lanes]
+            for slot, (lane, free) in enumerate(zip(lanes, loose)):
+                kept = [cell for cell in lane if cell not in free]
+                self.unit_at.append(self.add_unit(row, slot, kept, loose_bel(kept) is not None))
+            for slot, free in enumerate(loose, LANES):
+                self.unit_at.append(self.add_unit(row, slot, free))
+            self.rest_of.append(self.add_unit(row, REST, rest))
+
+    def _loose(self, lane: List[Cell]) -> List[Cell]:
+        """The one flip-flop of a lane that no LUT of it leads to, if another would have its place.
+
+        Two of them share the lane's X input; they stay.
+        """
+        luts = {id(cell) for cell in lane if cell.bel.endswith("LUT")}
+        free = []
+        for cell in lane:
+            if cell.kind == "SLICE_FFX":
+                driver = self._nets[cell.pins["D"]].driver if "D" in cell.pins else None
+                if driver is None or id(driver[0]) not in luts:
+                    free.append(cell)
+        kept = [cell for cell in lane if cell not in free]
+        return free if len(free) == 1 and loose_bel(kept) is not None else []
 
 
-def moved_site(placement: Placement, unit: int) -> str:
-    """The slice in which a lane or the rest of a slice lies now."""
-    column, row = divmod(int(placement.row_place[placement.row_of[unit]]), placement.height)
-    return f"SLICE_X{column}Y{row}"
+def moved_bels(placement: Placement, netlist: Netlist) -> Dict[str, str]:
+    """The new NEXTPNR_BEL of each cell that may move."""
+    held: Dict[int, List[Cell]] = {}
+    for cell in netlist.cells:
+        unit = placement.unit_of.get(cell.name, NONE)
+        if unit != NONE and placement.row_of[unit] < len(placement.row_place):
+            held.setdefault(unit, []).append(cell)
+    bels = {}
+    for unit, cells in held.items():
+        row, slot = int(placement.row_of[unit]), int(placement.slot_of[unit])
+        column, y = divmod(int(placement.row_place[row]), placement.height)
+        for cell in cells:
+            bel = cell.bel
+            if slot < LANES:
+                bel = LETTERS[slot] + cell.bel[1:]
+            elif slot < REST:
+                lane = int(placement.unit_at[row * REST + slot - LANES])
+                bel = LETTERS[slot - LANES] + str(loose_bel(held.get(lane, [])))
+            bels[cell.name] = f"SLICE_X{column}Y{y}/{bel}"
+    return bels
 
 
 def _is_lane(cell: Cell) -> bool:

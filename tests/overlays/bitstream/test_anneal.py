@@ -69,18 +69,32 @@ class Random(Design):
     def drives(self, kind):
         return self.free[kind].pop() if self.free[kind] else f"more{len(self._cells)}"
 
-    def flip_flop(self, place, controls):
+    def flip_flop(self, place, controls, d=None):
         self.cell(f"ff_{place}", "SLICE_FFX", place, {"Q": self.drives("q")},
-                  {"D": self.any(), "CK": "clk", **controls}, {"X_FFSYNC": "1"})
+                  {"D": d or self.any(), "CK": "clk", **controls}, {"X_FFSYNC": "1"})
+
+    def lut(self, place):
+        out = self.drives("n")
+        self.cell(f"lut_{place}", "SLICE_LUTX", place, {"O6": out}, {"A1": self.early()})
+        return out
 
     def lanes(self, site, y, _):
+        """All that may be in a quarter of a slice: one flip-flop at most takes the X input."""
         controls = self.choice.choice([{}, {"CE": "q0"}, {"CE": "q1"}, {"SR": "q2"}])
         for letter in self.choice.sample("ABCD", self.choice.randint(1, 4)):
-            if self.choice.random() < 0.8:
-                self.cell(f"lut_{site}{y}{letter}", "SLICE_LUTX", f"{site}{y}/{letter}6LUT",
-                          {"O6": self.drives("n")}, {"A1": self.early()})
-            if self.choice.random() < 0.8:
-                self.flip_flop(f"{site}{y}/{letter}FF", controls)
+            place = f"{site}{y}/{letter}"
+            has = {part: self.choice.random() < 0.5
+                   for part in ("lut6", "lut5", "direct", "direct5", "loose")}
+            six = self.lut(f"{place}6LUT") if has["lut6"] else None
+            five = self.lut(f"{place}5LUT") if has["lut5"] else None
+            if six and has["direct"]:
+                self.flip_flop(f"{place}FF", controls, six)
+            if five and has["direct5"]:
+                self.flip_flop(f"{place}5FF", controls, five)
+            if has["loose"] and not (six and has["direct"]):
+                self.flip_flop(f"{place}FF", controls)
+            elif has["loose"] and not five:
+                self.flip_flop(f"{place}5FF", controls)
 
     def memory(self, site, y, _):
         for letter in "ABCD":
@@ -115,35 +129,51 @@ def judge(before, after, sites):
             cell["attributes"].pop("NEXTPNR_BEL")
     assert before == after
     assert len(set(now.values())) == len(now)
-    together, controls = {}, {}
+    drivers = {bit: name for name, cell in after.items() for pin, (bit,) in
+               cell["connections"].items() if cell["port_directions"][pin] == "output"}
+    whole = {place.split("/")[0] for name, place in was.items()
+             if after[name]["type"] in ("CARRY4", "SELMUX2_1")
+             or "X_LUT_AS_DRAM" in after[name]["attributes"]}
+    moved, controls, lanes = {}, {}, {}
     for name, place in now.items():
-        site, bel = place.split("/")
+        (old, old_bel), (site, bel), cell = was[name].split("/"), place.split("/"), after[name]
         assert site in sites
-        assert bel == was[name].split("/")[1]
-        cell, old = after[name], was[name].split("/")[0]
         if not site.startswith("SLICE"):
-            assert site == old
-        if "X_LUT_AS_DRAM" in cell["attributes"]:
-            assert sites[site].kind == "SLICEM"
-            assert together.setdefault(("memory", old), site) == site
-        if cell["type"] in ("CARRY4", "SELMUX2_1"):
-            assert together.setdefault(("rest", old), site) == site
-        if cell["type"] in ("SLICE_LUTX", "SLICE_FFX"):
-            assert together.setdefault((bel[0], old), site) == site
+            assert place == was[name]
+        elif old in whole:  # such a slice stays together, and where its kind is
+            assert bel == old_bel
+            assert moved.setdefault(old, site) == site
+            assert sites[site].kind == "SLICEM" or "X_LUT_AS_DRAM" not in cell["attributes"]
+        else:
+            assert site not in {now[other].split("/")[0] for other in now
+                                if was[other].split("/")[0] in whole}
+        if cell["type"] == "SLICE_LUTX":
+            assert bel[1:] == old_bel[1:]
         if cell["type"] == "SLICE_FFX":
             mine = [cell["connections"].get(pin) for pin in ("CK", "CE", "SR")]
             assert controls.setdefault(site, mine) == mine
-    for (kind, old), site in together.items():
-        if kind == "rest":  # what a chain or multiplexer is wired to comes along
-            for letter in "ABCD":
-                assert together.get((letter, old), site) == site
+        if cell["type"] in ("SLICE_LUTX", "SLICE_FFX"):
+            lanes.setdefault((site, bel[0]), {})[bel[1:]] = name
+    for lane in lanes.values():
+        inputs = []
+        for bel in {"FF", "5FF"} & set(lane):
+            driver = drivers.get(*after[lane[bel]]["connections"]["D"])
+            direct = was.get(driver, "").split("/")[0] == was[lane[bel]].split("/")[0] and (
+                driver.startswith("lut") and was[driver][:-4] == was[lane[bel]].rstrip("F")
+                .rstrip("5"))
+            if direct:  # is still behind its LUT
+                assert lane[{"FF": "6LUT", "5FF": "5LUT"}[bel]] == driver
+                continue
+            inputs.append(bel)
+        assert len(inputs) <= 1  # there is one X input
+        if inputs == ["5FF"]:
+            assert "5LUT" not in lane
+            assert "FF" in lane
     for name, place in now.items():
         below = after[name]["connections"].get("CIN")
         if below:
-            (driver,) = [other for other, cell in after.items()
-                         if cell["connections"].get("CO3") == below]
             (x, y), (x0, y0) = (tuple(map(int, each.split("/")[0][7:].split("Y")))
-                                for each in (place, now[driver]))
+                                for each in (place, now[drivers[below[0]]]))
             assert (x, y) == (x0, y0 + 1)
             assert y // REGION == y0 // REGION
 
@@ -270,17 +300,17 @@ def test_a_chain_that_leaves_its_region_stays(annealed, sites):
     design = Random(2)
     design.chain("SLICE_X1Y", 48, 4)
     before, after = annealed(design)
-    for y in range(48, 52):
-        assert where(after)[f"carry_SLICE_X1Y{y}"] == f"SLICE_X1Y{y}/CARRY4"
-    assert not {place for name, place in where(after).items()
-                if place.startswith("SLICE_X1Y49/")} - {"SLICE_X1Y49/CARRY4", "SLICE_X1Y49/BFF"}
+    there = {f"SLICE_X1Y{y}" for y in range(48, 52)}
+    was, now = ({name: place for name, place in where(cells).items()
+                 if place.split("/")[0] in there} for cells in (before, after))
+    assert was == now
 
 
 def test_designs_that_no_placer_writes(annealed):
     design = Random(2)
-    design.flip_flop("SLICE_X0Y0/AFF", {"CE": "q0"})
-    design.flip_flop("SLICE_X0Y0/A5FF", {"CE": "q1"})
-    with pytest.raises(TimingError, match="SLICE_X0Y0: flip-flops with different controls"):
+    design.flip_flop("SLICE_X1Y0/AFF", {"CE": "q0"})
+    design.flip_flop("SLICE_X1Y0/A5FF", {"CE": "q1"})
+    with pytest.raises(TimingError, match="SLICE_X1Y0: flip-flops with different controls"):
         annealed(design)
     design = Design().cell("low", "CARRY4", "SLICE_X0Y0/CARRY4", {"CO3": "x"}, {})
     design.cell("high", "CARRY4", "SLICE_X0Y2/CARRY4", {}, {"CIN": "x"})
