@@ -34,7 +34,7 @@ class Cooling:
     """
 
     hottest: float = 0.5
-    coldest: float = 0.02
+    coldest: float = 0.005
     factor: float = 0.9
     moves: int = 300
     units_share: float = 0.6
