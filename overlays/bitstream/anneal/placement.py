@@ -198,7 +198,10 @@ def moved_bels(placement: Placement, netlist: Netlist) -> Dict[str, str]:
                 bel = LETTERS[slot] + cell.bel[1:]
             elif slot < REST:
                 lane = int(placement.unit_at[row * REST + slot - LANES])
-                bel = LETTERS[slot - LANES] + str(loose_bel(held.get(lane, [])))
+                room = loose_bel(held.get(lane, []))
+                if room is None:
+                    raise TimingError(f"SLICE_X{column}Y{y} has no room for {cell.name}")
+                bel = LETTERS[slot - LANES] + room
             bels[cell.name] = f"SLICE_X{column}Y{y}/{bel}"
     return bels
 

@@ -70,8 +70,9 @@ class Random(Design):
         return self.free[kind].pop() if self.free[kind] else f"more{len(self._cells)}"
 
     def flip_flop(self, place, controls, d=None):
+        self.last_d = d or self.any()
         self.cell(f"ff_{place}", "SLICE_FFX", place, {"Q": self.drives("q")},
-                  {"D": d or self.any(), "CK": "clk", **controls}, {"X_FFSYNC": "1"})
+                  {"D": self.last_d, "CK": "clk", **controls}, {"X_FFSYNC": "1"})
 
     def lut(self, place):
         out = self.drives("n")
@@ -93,6 +94,8 @@ class Random(Design):
                 self.flip_flop(f"{place}5FF", controls, five)
             if has["loose"] and not (six and has["direct"]):
                 self.flip_flop(f"{place}FF", controls)
+                if not five and self.choice.random() < 0.3:  # both from the X input
+                    self.flip_flop(f"{place}5FF", controls, self.last_d)
             elif has["loose"] and not five:
                 self.flip_flop(f"{place}5FF", controls)
 
@@ -153,6 +156,8 @@ def judge(before, after, sites):
             mine = [cell["connections"].get(pin) for pin in ("CK", "CE", "SR")]
             assert controls.setdefault(site, mine) == mine
         if cell["type"] in ("SLICE_LUTX", "SLICE_FFX"):
+            assert bel[0] in "ABCD"
+            assert bel[1:] in (("6LUT", "5LUT") if cell["type"] == "SLICE_LUTX" else ("FF", "5FF"))
             lanes.setdefault((site, bel[0]), {})[bel[1:]] = name
     for lane in lanes.values():
         inputs = []
@@ -165,10 +170,9 @@ def judge(before, after, sites):
                 assert lane[{"FF": "6LUT", "5FF": "5LUT"}[bel]] == driver
                 continue
             inputs.append(bel)
-        assert len(inputs) <= 1  # there is one X input
-        if inputs == ["5FF"]:
-            assert "5LUT" not in lane
-            assert "FF" in lane
+        # there is one X input, and one way out for the second flip-flop and the second LUT
+        assert len({*(tuple(after[lane[bel]]["connections"]["D"]) for bel in inputs)}) <= 1
+        assert "5FF" not in inputs or "5LUT" not in lane
     for name, place in now.items():
         below = after[name]["connections"].get("CIN")
         if below:
@@ -294,6 +298,22 @@ def test_a_critical_connection_is_made_shorter_before_others(annealed, sites):
         at = [sites[where(after)[name].split("/")[0]] for name in "abc"]
         return sum(abs(p.across - q.across) + abs(p.down - q.down) for p in at for q in at)
     assert apart(1e4) <= apart(0.0)
+
+
+@pytest.mark.parametrize("kind, near", [("SLICE_FFX", False), ("SLICE_LUTX", True)])
+def test_a_flip_flop_is_kept_away_from_the_block_ram_that_it_feeds(annealed, sites, kind, near):
+    """Hold: a LUT takes longer."""
+    design = Design().buffer()
+    bel, output, inputs = (("AFF", "Q", {"D": "ram", "CK": "clk"}) if kind == "SLICE_FFX"
+                           else ("A6LUT", "O6", {}))
+    design.cell("source", kind, f"SLICE_X1Y10/{bel}", {output: "feeds"}, inputs)
+    design.cell("ram", "RAMB36E1_RAMB36E1", "RAMB36_X0Y0/RAMB36E1", {"DOADO0": "ram"},
+                {"DIADI0": "feeds", "CLKARDCLKU": "clk"})
+    _, after = annealed(design)
+    source, ram = (sites[where(after)[name].split("/")[0]] for name in ("source", "ram"))
+    apart = abs(source.across - ram.across)
+    assert (apart < 6 and abs(source.down - ram.down) <= 10) is near
+    assert apart <= 9
 
 
 def test_a_chain_that_leaves_its_region_stays(annealed, sites):
