@@ -20,6 +20,8 @@ WIDE = 100
 """Pins of a net that is left out: it reaches everywhere, wherever its pins are."""
 WIDE_NS = 2.5
 INSIDE_NS = 0.1
+CHAIN = "CIN"
+"""A carry chain's input from the slice below: no wire, however the chain moves."""
 NEVER = 1e9
 CROSSING = (1.0, 1.0, 1.0, 1.0, 1.0828, 1.1536, 1.2206, 1.2823, 1.3385, 1.3991, 1.4493)
 CROSSING_EACH = 0.0337
@@ -73,16 +75,17 @@ def read_wires(netlist: Netlist, unit_of: Dict[str, int], units: int, library: L
         members = {unit_of[cell.name] for cell in ends if cell.name in unit_of}
         inside = len(members) == 1
         counts = not inside and len(ends) <= WIDE and all(c.name in unit_of for c in ends)
-        wire = Delay(*[INSIDE_NS if inside else WIDE_NS] * 4)
         for cell, pin in net.sinks:
-            graph.arc(source, cell.pin(pin), wire, is_net=True)
+            fixed = 0.0 if pin == CHAIN else INSIDE_NS if inside else WIDE_NS
+            graph.arc(source, cell.pin(pin), Delay(*[fixed] * 4), is_net=True)
         if not counts:
             continue
         pin_unit.append(unit_of[net.driver[0].name])
         apart.append(False)
         for cell, pin in net.sinks:
             apart.append(net.driver[0].kind == "SLICE_FFX" and cell.kind.startswith("RAMB"))
-            ways[graph.pin(source), graph.pin(cell.pin(pin))] = (len(pin_unit), len(crossing))
+            if pin != CHAIN:
+                ways[graph.pin(source), graph.pin(cell.pin(pin))] = (len(pin_unit), len(crossing))
             pin_unit.append(unit_of[cell.name])
         for unit in members:
             nets_of[unit].append(len(crossing))

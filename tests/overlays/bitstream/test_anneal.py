@@ -300,6 +300,22 @@ def test_a_critical_connection_is_made_shorter_before_others(annealed, sites):
     assert apart(1e4) <= apart(0.0)
 
 
+def test_a_carry_chain_is_no_wire(tmp_path, sites):
+    design = Design().buffer()
+    design.cell("start", "SLICE_FFX", "SLICE_X1Y2/AFF", {"Q": "s"}, {"D": "s", "CK": "clk"})
+    for k in range(3):
+        design.cell(f"carry{k}", "CARRY4", f"SLICE_X3Y{2 + k}/CARRY4", {"CO3": f"c{k}"},
+                    {"S0": "s", **({"CIN": f"c{k - 1}"} if k else {})})
+    design.cell("top", "CARRY4", "SLICE_X3Y5/CARRY4", {"O0": "o"}, {"CIN": "c2"})
+    design.cell("end", "SLICE_FFX", "SLICE_X1Y5/AFF", {"Q": "e"}, {"D": "o", "CK": "clk"})
+    some = prepared(tmp_path, design, sites)
+    aside, up = 4 * 0.045, 2 * 0.09  # to the last S0, the only one whose way up the figures know
+    for net, delay in {"s": 0.45 + aside + up, "o": 0.45 + aside, "c2": 0}.items():
+        design.net(net, delay)
+    report = analyse(design.graph(tmp_path), 125.0, 0.0, 1)
+    assert some.weigh(8.0, 100.0, 8.0) == pytest.approx(report.setup_slack_ns, abs=1e-4)
+
+
 @pytest.mark.parametrize("kind, near", [("SLICE_FFX", False), ("SLICE_LUTX", True)])
 def test_a_flip_flop_is_kept_away_from_the_block_ram_that_it_feeds(annealed, sites, kind, near):
     """Hold: a LUT takes longer."""
