@@ -83,7 +83,8 @@ def test_every_file_of_a_package_is_in_it(folder, source, names):
     "pynq_bnn/weights/cifar10.npz", "pynq_bnn/weights/cifar10-small.npz",
     "overlays/Pynq-Z1/bnn.bit", "overlays/ZedBoard/bnn.hwh",
     "overlays/bitstream/anneal/anneal.c", "overlays/gateware/synth.ys",
-    "overlays/gateware/block_rams.txt", "overlays/simulation/harness.cpp", "overlays/vivado/build.tcl",
+    "overlays/gateware/block_rams.txt", "overlays/simulation/harness.cpp",
+    "overlays/vivado/build.tcl",
     "pynq_bnn_notebooks/1_first_classification.ipynb"])
 def test_what_the_packages_open_is_in_it(needed, names):
     assert needed in names
