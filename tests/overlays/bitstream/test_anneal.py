@@ -266,9 +266,9 @@ def path_of(tops):
 
 
 @pytest.mark.parametrize("tops, delays", [
-    ((10, 36, 40, 44), {"a": 1.71, "n": 0.81, "b": 0.81, "c": 1.83}),
-    ((36, 10, 40, 44), {"a": 0.81, "n": 1.71, "b": 0.81, "c": 1.83}),
-    ((40, 40, 40, 44), {"a": 0.1, "n": 0.1, "b": 0.81, "c": 0.81})])
+    ((10, 36, 40, 44), {"a": 2.05, "n": 1.01, "b": 1.01, "c": 2.21}),
+    ((36, 10, 40, 44), {"a": 1.01, "n": 2.05, "b": 1.01, "c": 2.21}),
+    ((40, 40, 40, 44), {"a": 0.1, "n": 0.1, "b": 1.01, "c": 1.01})])
 def test_slack_is_what_the_timing_analysis_finds_with_these_delays(tmp_path, sites, tops, delays):
     design = path_of(tops)
     some = prepared(tmp_path, design, sites)
@@ -309,8 +309,8 @@ def test_a_carry_chain_is_no_wire(tmp_path, sites):
     design.cell("top", "CARRY4", "SLICE_X3Y5/CARRY4", {"O0": "o"}, {"CIN": "c2"})
     design.cell("end", "SLICE_FFX", "SLICE_X1Y5/AFF", {"Q": "e"}, {"D": "o", "CK": "clk"})
     some = prepared(tmp_path, design, sites)
-    aside, up = 4 * 0.045, 2 * 0.09  # to the last S0, the only one whose way up the figures know
-    for net, delay in {"s": 0.45 + aside + up, "o": 0.45 + aside, "c2": 0}.items():
+    aside, up = 4 * 0.02, 2 * 0.04  # to the last S0, the only one whose way up the figures know
+    for net, delay in {"s": 0.85 + aside + up, "o": 0.85 + aside, "c2": 0}.items():
         design.net(net, delay)
     report = analyse(design.graph(tmp_path), 125.0, 0.0, 1)
     assert some.weigh(8.0, 100.0, 8.0) == pytest.approx(report.setup_slack_ns, abs=1e-4)
