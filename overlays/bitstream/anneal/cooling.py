@@ -40,7 +40,7 @@ class Cooling:
     units_share: float = 0.6
     reach: int = 30
     period_ns: float = 8.0
-    delay_weight: float = 100.0
+    delay_weight: float = 200.0
     exponent: float = 8.0
 
 
