@@ -16,7 +16,7 @@ from overlays.bitstream.timing.graph import Graph
 from overlays.bitstream.timing.netlist import Netlist
 from overlays.bitstream.timing.slices import read_slices
 
-WIDE = 100
+WIDE = 1000
 """Pins of a net that is left out: it reaches everywhere, wherever its pins are."""
 WIDE_NS = 2.5
 INSIDE_NS = 0.1
