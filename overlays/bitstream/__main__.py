@@ -50,6 +50,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
     options = parser.parse_args(arguments)
     if options.small and options.out is None:
         parser.error("--small is not for a board: say --out FOLDER")
+    if options.moves < 0:
+        parser.error(f"--moves {options.moves}: 0 or more")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     board = options.board if options.divisors is None else options.board.divided(*options.divisors)
     out = options.out or Path(overlays.__file__).parent / board.overlay

@@ -86,13 +86,7 @@ class Database:
 
     @cached_property
     def _grid(self) -> Dict[str, dict]:
-        path = self.folder / self.fabric / "tilegrid.json"
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise DatabaseError(f"the grid {path} can't be read: {error.strerror}") from None
-        except ValueError as error:
-            raise DatabaseError(f"the grid {path} is damaged: {error}") from None
+        return read_grid(self.folder, self.fabric)
 
     def tile(self, name: str) -> Optional[Tile]:
         """The tile called `name`, or None."""
@@ -155,6 +149,17 @@ class Database:
                         else self._type(alias.type, None, 0).seen_as(alias, words))
             self._types[key] = TileType(features, read_pseudo_pips(self.folder, name))
         return self._types[key]
+
+
+def read_grid(folder: Path, fabric: str) -> Dict[str, dict]:
+    """The tiles of a die: where each is, its sites, its bits."""
+    path = folder / fabric / "tilegrid.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DatabaseError(f"the grid {path} can't be read: {error.strerror}") from None
+    except ValueError as error:
+        raise DatabaseError(f"the grid {path} is damaged: {error}") from None
 
 
 def _fabric(folder: Path, part: str) -> str:

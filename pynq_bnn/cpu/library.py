@@ -40,7 +40,7 @@ HWCAP, HWCAP_NEON = 16, 1 << 12
 
 def library() -> Optional[ctypes.CDLL]:
     """The library; None where there is no C compiler, or it fails (the log says why)."""
-    compiler = _compiler()
+    compiler = find_compiler()
     if compiler is None:
         log.info("no C compiler (%s): numpy computes instead", ", ".join(COMPILERS))
         return None
@@ -62,7 +62,8 @@ def source_hash() -> str:
     return hashlib.sha256(SOURCE.read_bytes() + HEADER.read_bytes()).hexdigest()
 
 
-def _compiler() -> Optional[str]:
+def find_compiler() -> Optional[str]:
+    """The C compiler that CC names, or the first of COMPILERS that is there."""
     asked = os.environ.get("CC")
     for name in (asked,) if asked else COMPILERS:
         found = shutil.which(name)

@@ -16,13 +16,12 @@ from overlays.bitstream.anneal.cooling import Cooling, cool
 from overlays.bitstream.anneal.placement import moved_bels, read_placement
 from overlays.bitstream.anneal.sites import read_sites
 from overlays.bitstream.anneal.wires import read_library, read_wires
-from overlays.bitstream.timing.netlist import netlist_of
+from overlays.bitstream.timing.netlist import netlist_of, read_tree
 
 __all__ = ["Cooling", "anneal"]
 
 
-def anneal(placed: Path, annealed: Path, database: Path, seed: int,
-           cooling: Cooling) -> None:
+def anneal(placed: Path, annealed: Path, database: Path, seed: int, cooling: Cooling) -> None:
     """Write a placed design with its cells in better places.
 
     Parameters
@@ -41,14 +40,14 @@ def anneal(placed: Path, annealed: Path, database: Path, seed: int,
     BitstreamError
         If there is no C compiler, or a file isn't understood.
     """
-    tree = json.loads(placed.read_text(encoding="utf-8"))
-    (module,) = tree["modules"].values()
-    netlist = netlist_of(module, is_routed=False)
+    tree = read_tree(placed)
+    netlist = netlist_of(tree, placed, is_routed=False)
     sites = read_sites(database)
     placement = read_placement(netlist, sites)
     wires = read_wires(netlist, placement.unit_of, len(placement.row_of),
                        read_library(database, sites))
     cool(Annealer(placement, wires, seed), len(placement.place_of), cooling)
+    (module,) = tree["modules"].values()
     for name, bel in moved_bels(placement, netlist).items():
         module["cells"][name]["attributes"]["NEXTPNR_BEL"] = bel
     annealed.write_text(json.dumps(tree), encoding="utf-8")

@@ -13,6 +13,7 @@
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { LANES = 4, SLOTS = 2 * LANES, TALLEST = 64, MOST_NETS = 65536 };
 /* Columns and half rows round a block RAM from where a wire is too short for its hold time. */
@@ -293,6 +294,8 @@ double anneal(Problem *p, int64_t moves, float units_share, int32_t range, float
     int64_t made = 0, possible = 0;
     if (!t)
         return -1;
+    memset(p->stamp, 0, sizeof(*p->stamp) * (size_t)p->nets); /* so `now` can't run over */
+    p->now = 0;
     const uint32_t limit = (uint32_t)(units_share * 4294967295.0);
     for (int64_t i = 0; i < moves; i++) {
         const int result = next_random(p) < limit ? move_unit(p, t, range, temperature)

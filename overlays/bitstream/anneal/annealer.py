@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -15,9 +14,9 @@ from overlays.bitstream.anneal.placement import Placement
 from overlays.bitstream.anneal.sites import REGION
 from overlays.bitstream.anneal.wires import Wires
 from overlays.bitstream.errors import BitstreamError
+from pynq_bnn.cpu.library import COMPILERS, find_compiler
 
 SOURCE = Path(__file__).with_name("anneal.c")
-COMPILERS = ("cc", "gcc", "clang")
 COMPILE_S = 60.0
 NUMBERS = {np.dtype(np.uint8): ctypes.c_uint8, np.dtype(np.int32): ctypes.c_int32,
            np.dtype(np.float32): ctypes.c_float}
@@ -99,7 +98,7 @@ class Annealer:
 
 
 def _compile() -> ctypes.CDLL:
-    compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
+    compiler = find_compiler()
     if compiler is None:
         raise BitstreamError(f"a placement is annealed by {SOURCE.name}, for which a C compiler is "
                              f"wanted: {', '.join(COMPILERS)}")

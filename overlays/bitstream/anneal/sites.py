@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Dict, NamedTuple, Tuple
 
+from overlays.bitstream.database import read_grid
 from overlays.bitstream.errors import DatabaseError
 from overlays.bitstream.tools import FABRIC
 
@@ -26,15 +26,12 @@ class Site(NamedTuple):
 
 def read_sites(database: Path) -> Dict[str, Site]:
     """All sites of the die by name, from the folder of the family."""
-    path = database / FABRIC / "tilegrid.json"
+    grid = read_grid(database, FABRIC)
     try:
-        grid = json.loads(path.read_text(encoding="utf-8"))
         return {name: Site(kind, tile["grid_x"], ROW * tile["grid_y"])
                 for tile in grid.values() for name, kind in tile["sites"].items()}
-    except OSError as error:
-        raise DatabaseError(f"the grid {path} can't be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DatabaseError(f"the grid {path} is damaged: {error!r}") from None
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DatabaseError(f"the grid of {database / FABRIC} is damaged: {error!r}") from None
 
 
 def slice_place(name: str) -> Tuple[int, int]:

@@ -55,24 +55,32 @@ class Netlist:
 
 def read_netlist(path: Path) -> Netlist:
     """The design in a JSON file of nextpnr's."""
+    return netlist_of(read_tree(path), path)
+
+
+def read_tree(path: Path) -> Dict[str, Any]:
+    """What is in such a file."""
     try:
-        tree = json.loads(path.read_text())
+        return json.loads(path.read_text())
     except OSError as error:
         raise TimingError(f"{path}: {error.strerror}") from error
     except ValueError as error:
         raise TimingError(f"{path}: not JSON: {error}") from error
+
+
+def netlist_of(tree: Dict[str, Any], path: Path, is_routed: bool = True) -> Netlist:
+    """The design in such a file's tree; `path` is named where it isn't one."""
     try:
         modules = tree["modules"]
         if len(modules) != 1:
             raise TimingError(f"{path}: {len(modules)} modules; nextpnr writes one")
         (module,) = modules.values()
-        return netlist_of(module)
+        return _netlist(module, is_routed)
     except (KeyError, TypeError, AttributeError) as error:
         raise TimingError(f"{path}: not a design written by nextpnr: {error!r}") from error
 
 
-def netlist_of(module: Dict[str, Any], is_routed: bool = True) -> Netlist:
-    """The design in a module of such a file."""
+def _netlist(module: Dict[str, Any], is_routed: bool) -> Netlist:
     nets = {}
     for name, net in module["netnames"].items():
         routing = net["attributes"].get("ROUTING", None if is_routed else "")

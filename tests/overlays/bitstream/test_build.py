@@ -91,6 +91,12 @@ def test_a_placement_that_is_not_to_be_annealed(design, tools, tmp_path):
     assert plain.routed() != design.routed()
 
 
+def test_moves_are_none_or_some(capsys):
+    with pytest.raises(SystemExit):
+        main(["Pynq-Z1", "--moves", "-1"])
+    assert "--moves -1: 0 or more" in capsys.readouterr().err
+
+
 def test_placer_and_router_get_the_settings_that_they_have_no_option_for(design):
     placer = {"placerHeap/timingWeight": 30}
     router = {"router2/estimateWeight": "1.2", "router2/biasCostFactor": "0.1",

@@ -9,7 +9,7 @@ import pytest
 from pynq_bnn.cpu import library as module
 from pynq_bnn.cpu.library import library
 
-needs_compiler = pytest.mark.skipif(module._compiler() is None, reason="no C compiler here")
+needs_compiler = pytest.mark.skipif(module.find_compiler() is None, reason="no C compiler here")
 
 
 @pytest.fixture(autouse=True)
