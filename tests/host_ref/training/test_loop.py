@@ -32,8 +32,8 @@ def test_it_learns(tiny, pictures, tmp_path):
     run = trainer(tiny, pictures, tmp_path, replace(RECIPE, epochs=8))
     untrained = run.validate()
     run.run(progress=False)
-    assert run.history[-1]["loss"] < run.history[0]["loss"]
-    assert run.validate() > untrained + 0.2
+    assert run.history[-1]["loss"] < run.history[0]["loss"] - 0.3
+    assert run.validate() > untrained + 0.1
 
 
 @pytest.mark.parametrize("binarization", ["deterministic", "stochastic"])
@@ -171,7 +171,10 @@ def test_binary_weights_start_from_real_ones(tiny, pictures, tmp_path):
     second = trainer(tiny, pictures, tmp_path / "second", recipe)
     second.run(progress=False)
     second.model.affine(0)
-    assert second.validate() > 0.2
+    fresh = trainer(tiny, pictures, tmp_path / "fresh", replace(RECIPE, epochs=1))
+    fresh.run(progress=False)
+    # losses, as 40 held-out pictures tell two such runs apart on some processors only
+    assert second.history[-1]["loss"] < second.history[0]["loss"] < fresh.history[0]["loss"]
 
 
 def test_a_loss_that_is_no_number_ends_the_run_and_saves_nothing(tiny, pictures, tmp_path):
