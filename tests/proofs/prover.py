@@ -2,7 +2,8 @@
 
 A claim is an output that is 1 in a cycle in which it is broken.  A proof says that no inputs, in
 however many cycles from the start, bring that about; the counter-example to a claim that is wrong
-says in which cycle it is.
+says in which cycle it is.  Claims are proved together, so that one helps another; what is said of
+a block's inside only for that is a lemma.
 """
 
 import inspect
@@ -12,15 +13,18 @@ import subprocess
 import sys
 import types
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Set, Type
+from typing import Dict, Iterable, List, Optional, Set, Tuple, Type
 
 import pytest
 from amaranth import Cat, ClockDomain, Module, Signal, Value
 from amaranth.back import verilog
+from amaranth.hdl import Fragment
 from amaranth.lib import wiring
 
-TIMEOUT_S = 600
+TIMEOUT_S = 30
 """Of one proof; the longest takes seconds."""
+SEARCHED = 200
+"""Cycles from the start in which a broken claim is looked for."""
 
 SCRIPT = """
 read_verilog {folder}/claims.v
@@ -36,13 +40,6 @@ needs_yosys = pytest.mark.skipif(
     reason="needs yosys with its abc: Debian's package yosys")
 
 
-class Verdict(NamedTuple):
-    """What came of a claim: proved, or broken in a cycle (the first is 0)."""
-
-    proved: bool
-    cycle: Optional[int]
-
-
 class Claims:
     """Claims about one block, to be filled by `state`.
 
@@ -56,8 +53,10 @@ class Claims:
     def __init__(self, dut: wiring.Component) -> None:
         self.dut, self.m = dut, Module()
         self.m.domains.sync = self._clock = ClockDomain("sync", reset_less=True)
-        self.m.submodules.dut = dut
+        self.m.submodules.dut, self._inside = _elaborated(dut)
+        self._free: List[Signal] = []
         self._claims: Dict[str, Signal] = {}
+        self._lemmas: Set[str] = set()
         self._assumed: List[Value] = []
         self.state()
 
@@ -65,8 +64,9 @@ class Claims:
         raise NotImplementedError
 
     @property
-    def names(self) -> Set[str]:
-        return set(self._claims)
+    def names(self) -> List[str]:
+        """The claims', without the lemmas'."""
+        return [name for name in self._claims if name not in self._lemmas]
 
     def claim(self, name: str, holds: Value) -> None:
         """In every cycle `holds`, unless an assumption has been broken by then."""
@@ -74,9 +74,26 @@ class Claims:
         self.m.d.comb += broken.eq(~Value.cast(holds).bool())
         self._claims[name] = broken
 
+    def lemma(self, name: str, holds: Value) -> None:
+        """A claim of no interest of its own, which is there for the others."""
+        self._lemmas.add(name)
+        self.claim(name, holds)
+
     def assume(self, holds: Value) -> None:
         """Of the block's inputs, in every cycle up to now."""
         self._assumed.append(Value.cast(holds).bool())
+
+    def free(self, bits: int = 1) -> Signal:
+        """An input of the circuit: whatever the block's environment may do."""
+        value = Signal(bits, name=f"free_{len(self._free)}")
+        self._free.append(value)
+        return value
+
+    def inside(self, name: str) -> Value:
+        """What the block's module calls so where it is elaborated."""
+        found = self._inside.get(name, {})
+        assert len(found) == 1, f"{len(found)} values are called {name}"
+        return next(iter(found.values()))
 
     def before(self, value: Value, init: int = 0) -> Value:
         """`value` in the cycle before."""
@@ -118,7 +135,23 @@ class Claims:
         self.claim("no more inside than there is room", inside <= most)
         self.claim("in order, nothing lost, nothing twice", ~popped | (pop_mark == due))
 
-    def prove(self, folder: Path) -> Dict[str, Verdict]:
+    def prove(self, folder: Path) -> None:
+        """All claims; AssertionError if one is broken, or none is but that was not proved either."""
+        output = self._circuit(folder).get("all")
+        if output is not None:
+            # equal registers become one by lcorr: scorr makes nothing of claims that it finds true,
+            # which then can't help others
+            said = _abc(folder, output, f"lcorr; pdr -T {TIMEOUT_S}")
+            assert "Property proved" in said, said[-300:]
+
+    def broken(self, folder: Path, names: Iterable[str]) -> Dict[str, Optional[int]]:
+        """By claim: a cycle in which it is broken, or None if none was found."""
+        places, numbers = self._circuit(folder), {name: str(n) for n, name in enumerate(self._claims)}
+        return {name: _search(folder, places.get(numbers[name])) for name in names}
+
+    def _circuit(self, folder: Path) -> Dict[str, int]:
+        """Write it; the outputs of the claims that have not become constants, by number, and all's.
+        """
         m, kept, now = self.m, Signal(init=1), Signal()
         m.d.comb += now.eq(kept & Cat(*self._assumed, 1).all())
         m.d.sync += kept.eq(now)
@@ -128,32 +161,50 @@ class Claims:
         outputs = [Signal(name=f"claim_{n}") for n in range(len(self._claims))]
         m.d.comb += [output.eq(broken & now & watched)
                      for output, broken in zip(outputs, self._claims.values())]
+        together = Signal(name="claim_all")
+        m.d.comb += together.eq(Cat(outputs).any())
         inputs = [value for _, member, value in self.dut.signature.flatten(self.dut)
                   if member.flow == wiring.In]
-        ports = [self._clock.clk, watched, *outputs, *(Value.cast(value) for value in inputs)]
+        ports = [self._clock.clk, watched, together, *outputs, *self._free,
+                 *(Value.cast(value) for value in inputs)]
         (folder / "claims.v").write_text(
             verilog.convert(m, name="claims", ports=ports, emit_src=False))
         (folder / "claims.ys").write_text(SCRIPT.format(folder=folder))
         subprocess.run(["yosys", "-q", "-s", str(folder / "claims.ys")], check=True,
                        timeout=TIMEOUT_S)
-        places = dict(re.findall(r"^output (\d+) \d+ claim_(\d+)$",
-                                 (folder / "claims.map").read_text(), re.MULTILINE))
-        verdicts = {name: Verdict(True, None) for name in self._claims}
-        for place, number in places.items():
-            verdicts[list(self._claims)[int(number)]] = _solve(folder / "claims.aig", int(place))
-        return verdicts
+        return {name: int(place) for place, name in re.findall(
+            r"^output (\d+) \d+ claim_(\w+)$", (folder / "claims.map").read_text(), re.MULTILINE)}
 
 
-def _solve(circuit: Path, output: int) -> Verdict:
-    said = subprocess.run(
-        ["yosys-abc", "-c", f"read_aiger {circuit}; cone -s -O {output}; scorr; "
-                            f"pdr -T {TIMEOUT_S}"],
+def _elaborated(dut: wiring.Component) -> Tuple[Fragment, Dict[str, Dict[int, Value]]]:
+    """The block, and the values that its module's functions give names, by name and identity."""
+    names: Dict[str, Dict[int, Value]] = {}
+
+    def watch(frame: types.FrameType, event: str, _: object) -> None:
+        if event == "return" and frame.f_code.co_filename == inspect.getfile(type(dut).elaborate):
+            for name, value in frame.f_locals.items():
+                if isinstance(value, Value):
+                    names.setdefault(name, {})[id(value)] = value
+
+    sys.setprofile(watch)
+    try:
+        return Fragment.get(dut, None), names
+    finally:
+        sys.setprofile(None)
+
+
+def _search(folder: Path, output: Optional[int]) -> Optional[int]:
+    if output is None:
+        return None
+    said = _abc(folder, output, f"scorr; bmc3 -F {SEARCHED} -T {TIMEOUT_S}")
+    found = re.search(r"asserted in frame (\d+)", said)
+    return int(found.group(1)) if found else None
+
+
+def _abc(folder: Path, output: int, commands: str) -> str:
+    return subprocess.run(
+        ["yosys-abc", "-c", f"read_aiger {folder}/claims.aig; cone -s -O {output}; {commands}"],
         capture_output=True, text=True, timeout=2 * TIMEOUT_S, check=True).stdout
-    broken = re.search(r"asserted in frame (\d+)", said)
-    if broken:
-        return Verdict(False, int(broken.group(1)))
-    assert "Property proved" in said, f"undecided after {TIMEOUT_S} s: {said[-300:]}"
-    return Verdict(True, None)
 
 
 def faulty(block: Type[wiring.Component], right: str, wrong: str) -> Type[wiring.Component]:

@@ -46,7 +46,8 @@ def anneal(placed: Path, annealed: Path, database: Path, seed: int, cooling: Coo
     placement = read_placement(netlist, sites)
     wires = read_wires(netlist, placement.unit_of, len(placement.row_of),
                        read_library(database, sites))
-    cool(Annealer(placement, wires, seed), len(placement.place_of), cooling)
+    annealer = Annealer(placement, wires, seed, cooling.free_pins, cooling.crowding)
+    cool(annealer, len(placement.place_of), cooling)
     (module,) = tree["modules"].values()
     for name, bel in moved_bels(placement, netlist).items():
         module["cells"][name]["attributes"]["NEXTPNR_BEL"] = bel

@@ -41,7 +41,10 @@ typedef struct {
     const int32_t *movable_units;
     int32_t *row_of, *slot_of;
     const uint8_t *has_room; /* of a lane, for a loose flip-flop */
-    const int32_t *controls, *unit_ptr, *unit_nets;
+    const int32_t *controls, *unit_ptr, *unit_nets, *unit_pins;
+    /* Pins by place, and by tile: two slices that share a switch box. */
+    int32_t *place_pins, *tile_pins, free_pins;
+    float crowding;
     /* Nets, the driver's pin first. */
     int32_t nets;
     const int32_t *net_ptr, *pin_unit;
@@ -132,9 +135,30 @@ static void touch_block(Problem *p, Touched *t, int32_t block)
     }
 }
 
-static int better(Problem *p, Touched *t, float temperature)
+/* So many more pins at a place: what that costs. */
+static float crowd(Problem *p, int32_t place, int32_t more)
 {
-    float delta = 0;
+    int32_t *const pins = p->tile_pins + place / p->height / 2 * p->height + place % p->height;
+    const int32_t before = *pins - p->free_pins, after = before + more;
+    p->place_pins[place] += more;
+    *pins += more;
+    return p->crowding * (float)((after > 0 ? after * after : 0)
+                                 - (before > 0 ? before * before : 0));
+}
+
+/* What lies in two runs of places has changed places, or will: what that costs. */
+static float crowd_swap(Problem *p, int32_t from, int32_t to, int32_t tall)
+{
+    float cost = 0;
+    for (int32_t k = 0; k < tall; k++) {
+        const int32_t more = p->place_pins[to + k] - p->place_pins[from + k];
+        cost += crowd(p, from + k, more) + crowd(p, to + k, -more);
+    }
+    return cost;
+}
+
+static int better(Problem *p, Touched *t, float temperature, float delta)
+{
     for (int32_t i = 0; i < t->count; i++)
         delta += (t->after[i] = net_cost(p, t->nets[i], NULL)) - p->cost[t->nets[i]];
     if (delta > 0 && !((float)(next_random(p) >> 8) / 16777216.0f < expf(-delta / temperature)))
@@ -200,8 +224,9 @@ static int move_block(Problem *p, Touched *t, int32_t range, float temperature)
     for (int32_t i = 0; i < count; i++)
         put_block(p, others[i], p->place_of[others[i]] - to + from);
     put_block(p, block, to);
-    if (better(p, t, temperature))
+    if (better(p, t, temperature, crowd_swap(p, from, to, tall)))
         return 1;
+    crowd_swap(p, from, to, tall);
     for (int32_t i = 0; i < count; i++)
         put_block(p, others[i], p->place_of[others[i]] - from + to);
     put_block(p, block, from);
@@ -263,8 +288,12 @@ static int move_unit(Problem *p, Touched *t, int32_t range, float temperature)
     touch(p, t, other);
     put_unit(p, unit, to, to_slot);
     put_unit(p, other, row, slot);
-    if (better(p, t, temperature))
+    const int32_t more = p->unit_pins[unit] - (other < 0 ? 0 : p->unit_pins[other]);
+    const int32_t from = p->row_place[row];
+    if (better(p, t, temperature, crowd(p, from, -more) + crowd(p, place, more)))
         return 1;
+    crowd(p, from, more);
+    crowd(p, place, -more);
     put_unit(p, unit, row, slot);
     put_unit(p, other, to, to_slot);
     return 0;
@@ -298,8 +327,8 @@ double anneal(Problem *p, int64_t moves, float units_share, int32_t range, float
     p->now = 0;
     const uint32_t limit = (uint32_t)(units_share * 4294967295.0);
     for (int64_t i = 0; i < moves; i++) {
-        const int result = next_random(p) < limit ? move_unit(p, t, range, temperature)
-                                                  : move_block(p, t, range, temperature);
+        const int is_unit = next_random(p) < limit && p->movable;
+        const int result = (is_unit ? move_unit : move_block)(p, t, range, temperature);
         possible += result >= 0;
         made += result > 0;
     }

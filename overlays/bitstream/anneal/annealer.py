@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Tuple
 import numpy as np
 
 from overlays.bitstream.anneal.placement import Placement
-from overlays.bitstream.anneal.sites import REGION
+from overlays.bitstream.anneal.sites import REGION, SLICES
 from overlays.bitstream.anneal.wires import Wires
 from overlays.bitstream.errors import BitstreamError
 from pynq_bnn.cpu.library import COMPILERS, find_compiler
@@ -37,6 +37,8 @@ class _Problem(ctypes.Structure):
         ("lanes_move", BYTES), ("unit_at", WORDS), ("rest_of", WORDS),
         ("movable", _WORD), ("movable_units", WORDS), ("row_of", WORDS), ("slot_of", WORDS),
         ("has_room", BYTES), ("controls", WORDS), ("unit_ptr", WORDS), ("unit_nets", WORDS),
+        ("unit_pins", WORDS), ("place_pins", WORDS), ("tile_pins", WORDS), ("free_pins", _WORD),
+        ("crowding", ctypes.c_float),
         ("nets", _WORD), ("net_ptr", WORDS), ("pin_unit", WORDS), ("crossing", FLOATS),
         ("apart", BYTES), ("weight", FLOATS), ("stamp", WORDS), ("now", _WORD), ("cost", FLOATS),
         ("nodes", _WORD), ("arcs", _WORD), ("arc_source", WORDS), ("arc_sink", WORDS),
@@ -47,18 +49,33 @@ class _Problem(ctypes.Structure):
 
 
 class Annealer:
-    """A placement that can be cooled; its arrays are changed in place."""
+    """A placement that can be cooled; its arrays are changed in place.
 
-    def __init__(self, placement: Placement, wires: Wires, seed: int) -> None:
+    Attributes
+    ----------
+    nets : int
+    tile_pins : numpy.ndarray of int32
+        How many pins wires have to reach in each tile, column after column.
+    """
+
+    def __init__(self, placement: Placement, wires: Wires, seed: int, free_pins: int,
+                 crowding: float) -> None:
         self._library = _compile()
         self.nets = len(wires.crossing)
         pins, nodes = len(wires.pin_unit), len(wires.launch)
         occupant = np.full(placement.columns * placement.height, -1, np.int32)
         for block, (place, rows) in enumerate(zip(placement.place_of, placement.rows_of)):
             occupant[place:place + rows] = block
+        place_pins = np.zeros(len(occupant), np.int32)
+        lies = placement.row_of < len(placement.row_place)  # in a slice that may move
+        np.add.at(place_pins, placement.row_place[placement.row_of[lies]], wires.unit_pins[lies])
+        self.tile_pins = place_pins.reshape(-1, SLICES, placement.height).sum(
+            1, dtype=np.int32).ravel()
         movable = placement.unit_at[placement.unit_at >= 0]
         values: Dict[str, Any] = {
             **vars(placement), **vars(wires), "region": REGION, "occupant": occupant,
+            "place_pins": place_pins, "tile_pins": self.tile_pins, "free_pins": free_pins,
+            "crowding": crowding,
             "blocks": len(placement.place_of), "rows": len(placement.row_place),
             "movable": len(movable), "movable_units": movable, "nets": self.nets,
             "weight": np.zeros(pins, np.float32), "stamp": np.zeros(self.nets, np.int32), "now": 0,

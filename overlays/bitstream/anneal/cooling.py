@@ -31,17 +31,23 @@ class Cooling:
     delay_weight, exponent : float
         A ns on a path without slack weighs as much as so many tiles of wire, and one with slack by
         this power of its share of the period less.
+    free_pins, crowding : int, float
+        Each tile, two slices with one switch box, costs as much as `crowding` tiles of wire times
+        the square of the pins beyond `free_pins` that wires have to reach in it: the router finds
+        no ways to the pins of full tiles side by side.
     """
 
     hottest: float = 0.5
     coldest: float = 0.005
     factor: float = 0.9
-    moves: int = 300
+    moves: int = 400
     units_share: float = 0.6
     reach: int = 30
     period_ns: float = 8.0
     delay_weight: float = 200.0
     exponent: float = 8.0
+    free_pins: int = 46
+    crowding: float = 0.15
 
 
 WANTED = 0.44

@@ -11,6 +11,8 @@ from overlays.bitstream.tools import FABRIC
 
 REGION = 50
 """Slices of a column in a clock region; no carry chain leaves it."""
+SLICES = 2
+"""Columns of slices that share one of switch boxes."""
 ROW = 2
 """A tile down counts as much as two across: the grid has a column each for a CLB and its switches.
 """

@@ -22,6 +22,8 @@ WIDE_NS = 2.5
 INSIDE_NS = 0.1
 CHAIN = "CIN"
 """A carry chain's input from the slice below: no wire, however the chain moves."""
+SHARED = ("WA", "WE", "CLK", "CK", "CE", "SR", CHAIN)
+"""Pins that a slice has once for all its lanes (UG474, "Slice Description"), or that are no wire."""
 NEVER = 1e9
 CROSSING = (1.0, 1.0, 1.0, 1.0, 1.0828, 1.1536, 1.2206, 1.2823, 1.3385, 1.3991, 1.4493)
 CROSSING_EACH = 0.0337
@@ -34,6 +36,7 @@ class Wires:
 
     unit_ptr: np.ndarray
     unit_nets: np.ndarray
+    unit_pins: np.ndarray
     net_ptr: np.ndarray
     pin_unit: np.ndarray
     crossing: np.ndarray
@@ -67,6 +70,7 @@ def read_wires(netlist: Netlist, unit_of: Dict[str, int], units: int, library: L
     apart: List[bool] = []
     ways: Dict[tuple, tuple] = {}  # the pin and net of a connection that can be made shorter
     nets_of: List[List[int]] = [[] for _ in range(units)]
+    unit_pins = np.zeros(units, np.int32)
     for number, net in netlist.nets.items():
         if net.is_constant or number in clocks or net.driver is None or not net.sinks:
             continue
@@ -89,6 +93,9 @@ def read_wires(netlist: Netlist, unit_of: Dict[str, int], units: int, library: L
             pin_unit.append(unit_of[cell.name])
         for unit in members:
             nets_of[unit].append(len(crossing))
+        unit_pins[unit_of[net.driver[0].name]] += 1
+        for unit in {unit_of[cell.name] for cell, pin in net.sinks if not pin.startswith(SHARED)}:
+            unit_pins[unit] += 1
         crossing.append(CROSSING[len(members)] if len(members) < len(CROSSING) else
                         CROSSING[-1] + CROSSING_EACH * (len(members) - len(CROSSING) + 1))
         net_ptr.append(len(pin_unit))
@@ -108,6 +115,6 @@ def read_wires(netlist: Netlist, unit_of: Dict[str, int], units: int, library: L
     return Wires(
         np.cumsum([0, *map(len, nets_of)]).astype(np.int32),
         np.array([number for numbers in nets_of for number in numbers], np.int32),
-        np.array(net_ptr, np.int32), np.array(pin_unit, np.int32),
+        unit_pins, np.array(net_ptr, np.int32), np.array(pin_unit, np.int32),
         np.array(crossing, np.float32), np.array(apart, np.uint8), sources, sinks, pins, nets,
         np.array(delays, np.float32), launch, required)

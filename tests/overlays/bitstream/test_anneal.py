@@ -198,11 +198,14 @@ def length(cells, sites):
 
 def prepared(tmp_path, design, sites):
     """The annealer of a design, as :func:`anneal` makes it."""
+    return Annealer(*parts(tmp_path, design, sites), 1, 5, 0.5)
+
+
+def parts(tmp_path, design, sites):
     path = design.write(tmp_path)
     netlist = netlist_of(read_tree(path), path, is_routed=False)
     placement = read_placement(netlist, sites)
-    wires = read_wires(netlist, placement.unit_of, len(placement.row_of), library())
-    return Annealer(placement, wires, 1)
+    return placement, read_wires(netlist, placement.unit_of, len(placement.row_of), library())
 
 
 @pytest.fixture
@@ -250,6 +253,53 @@ def test_costs_kept_move_by_move_are_those_reckoned_anew(tmp_path, sites):
         kept = some.cost()
         some.wire()
         assert kept == pytest.approx(some.cost(), rel=1e-4)
+
+
+def test_pins_are_counted_by_tile(tmp_path, sites):
+    """Not clocks, controls and a carry chain's own wires; what two lanes read counts twice."""
+    design = Design().buffer()
+    design.cell("a", "SLICE_FFX", "SLICE_X0Y3/AFF", {"Q": "a"}, {"D": "e", "CK": "clk", "CE": "m"})
+    design.cell("b", "SLICE_LUTX", "SLICE_X1Y3/A6LUT", {"O6": "b"}, {"A1": "a", "A2": "d"})
+    design.cell("c", "SLICE_LUTX", "SLICE_X1Y3/B6LUT", {"O6": "c"}, {"A1": "a", "A2": "d"})
+    design.cell("d", "SLICE_FFX", "SLICE_X2Y3/AFF", {"Q": "d"}, {"D": "b", "CK": "clk"})
+    design.cell("e", "SLICE_FFX", "SLICE_X2Y4/AFF", {"Q": "e"}, {"D": "c", "CK": "clk"})
+    for letter in "AB":
+        design.cell(f"m{letter}", "SLICE_LUTX", f"SLICE_X4Y9/{letter}6LUT",
+                    {"O6": "m"} if letter == "A" else {},
+                    {"A1": "a", "WA1": "d", "WE": "e", "CLK": "clk"}, {"X_LUT_AS_DRAM": "1"})
+    for k in range(2):
+        design.cell(f"carry{k}", "CARRY4", f"SLICE_X5Y{20 + k}/CARRY4", {"CO3": f"carry{k}"},
+                    {"S0": "a", **({"CIN": "carry0"} if k else {})})
+    pins = prepared(tmp_path, design, sites).tile_pins.reshape(COLUMNS // 2, HEIGHT)
+    assert {place: pins[place] for place in zip(*pins.nonzero())} == {
+        (0, 3): 2 + 3 + 3, (1, 3): 2, (1, 4): 2, (2, 9): 1 + 1 + 1, (2, 20): 1 + 1, (2, 21): 1}
+
+
+def test_pins_kept_move_by_move_are_those_counted_anew(tmp_path, sites):
+    placement, wires = parts(tmp_path, Random(6), sites)
+    some = Annealer(placement, wires, 1, 5, 0.5)
+    some.wire()
+    was = some.tile_pins.copy()
+    some.cool(20000, 0.5, 20, 1.0)
+    assert (some.tile_pins == Annealer(placement, wires, 1, 5, 0.5).tile_pins).all()
+    assert (some.tile_pins != was).any()
+
+
+@pytest.mark.parametrize("kind, bel, out, into", [
+    ("SLICE_FFX", "AFF", "Q", "D"), ("CARRY4", "CARRY4", "O0", "S0")])
+def test_full_tiles_are_thinned_out(annealed, sites, kind, bel, out, into):
+    """A ring of cells of two pins each, that move alone or with their slices."""
+    def fullest(crowding):
+        design = Design().buffer()
+        for i in range(40):
+            design.cell(f"cell{i}", kind, f"SLICE_X{i % 6}Y{2 * i}/{bel}", {out: f"n{i}"},
+                        {into: f"n{i - 1 if i else 39}"})
+        _, after = annealed(design, Cooling(moves=100, free_pins=3, crowding=crowding))
+        tiles = [(s.across, s.down) for s in (
+            sites[place.split("/")[0]] for name, place in where(after).items() if "cell" in name)]
+        return max(map(tiles.count, tiles))
+    assert fullest(0.0) > 1
+    assert fullest(5.0) == 1
 
 
 def path_of(tops):
