@@ -62,7 +62,8 @@ class RoomClaims(Claims):
         self.lemma("idle owes nothing", ~port.idle | (owes == 0))
         self.lemma("units are counted", level == units)
         self.lemma("units lie in whole bursts", inside("tail")[:3] == inside("beat")[1:])
-        self.lemma("all lie between head and tail", (inside("head") + level)[:len(inside("tail"))] == inside("tail"))
+        self.lemma("all lie between head and tail",
+                   (inside("head") + level - inside("tail"))[:len(inside("tail"))] == 0)
         self.lemma("room is taken by what is owed, or there, or not yet given back",
                    BURST_UNITS * (free + owes + inside("freed")) + level + inside("head")[:3]
                    == self.room + inside("beat")[1:])
@@ -75,7 +76,7 @@ class OrderClaims(RoomClaims):
         head, tail, level, odd = (inside(name) for name in ("head", "tail", "level", "odd"))
         begun, marked, gone = Signal(), Signal(), Signal()
         ahead = Signal(range(self.room))
-        store = Array(Signal(name=f"store{n}") for n in range(self.room))  # as the FIFO's lowest bit
+        store = Array(Signal(name=f"store{n}") for n in range(self.room))  # as the FIFO's bit 0
         whole, taken = came & odd, port.take & marked & (ahead == 0)
         with m.If(inside("arrived") & ~odd):
             m.d.sync += store[tail].eq(inside("data")[0])

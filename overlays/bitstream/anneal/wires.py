@@ -23,7 +23,7 @@ INSIDE_NS = 0.1
 CHAIN = "CIN"
 """A carry chain's input from the slice below: no wire, however the chain moves."""
 SHARED = ("WA", "WE", "CLK", "CK", "CE", "SR", CHAIN)
-"""Pins that a slice has once for all its lanes (UG474, "Slice Description"), or that are no wire."""
+"""Pins that a slice has once for its lanes (UG474, "Slice Description"), or that are no wire."""
 NEVER = 1e9
 CROSSING = (1.0, 1.0, 1.0, 1.0, 1.0828, 1.1536, 1.2206, 1.2823, 1.3385, 1.3991, 1.4493)
 CROSSING_EACH = 0.0337
