@@ -21,17 +21,20 @@ from amaranth.back import verilog
 from amaranth.hdl import Fragment
 from amaranth.lib import wiring
 
-TIMEOUT_S = 40
+TIMEOUT_S = 600
 """Of one proof; the longest takes seconds."""
+STEPS, CONFLICTS = 2, 10_000_000
+"""Of induction, which is tried first."""
 SEARCHED = 200
 """Cycles from the start in which a broken claim is looked for."""
 
+# What begins as anything begins as 0, as the bitstream has it
 SCRIPT = """
 read_verilog {folder}/claims.v
 hierarchy -check -top claims
 proc; flatten; opt -nodffe -nosdff; memory -nordff; opt -full -nodffe -nosdff
 techmap; opt; async2sync; dffunmap; simplemap; opt -nodffe -nosdff
-setundef -anyseq; aigmap; opt_clean
+setundef -zero -init; setundef -anyseq; aigmap; opt_clean
 write_aiger -zinit -map {folder}/claims.map {folder}/claims.aig
 """
 
@@ -90,7 +93,7 @@ class Claims:
         return value
 
     def inside(self, name: str) -> Value:
-        """What the block's module calls so where it is elaborated."""
+        """What the block's module calls so where it is elaborated, or what has this name itself."""
         found = self._inside.get(name, {})
         assert len(found) == 1, f"{len(found)} values are called {name}"
         return next(iter(found.values()))
@@ -137,12 +140,18 @@ class Claims:
 
     def prove(self, folder: Path) -> None:
         """All claims; AssertionError if one is broken, or if it can't be told."""
-        output = self._circuit(folder).get("all")
+        places = self._circuit(folder)
+        output = places.get("all")
+        assert output is not None or not places, "a claim never holds"
         if output is not None:
             # equal registers become one by lcorr: scorr makes nothing of claims that it finds true,
             # which then can't help others
-            said = _abc(folder, output, f"lcorr; pdr -T {TIMEOUT_S}")
-            assert "Property proved" in said, said[-300:]
+            said = _abc(folder, output, f"lcorr; bmc3 -F {STEPS} -T {TIMEOUT_S}")
+            assert f"No output asserted in {STEPS} frames" in said, said[-300:]
+            said = _abc(folder, output, f"lcorr; ind -F {STEPS} -C {CONFLICTS}")  # but the base
+            if "Networks are equivalent" not in said:
+                said = _abc(folder, output, f"lcorr; pdr -T {TIMEOUT_S}")
+                assert "Property proved" in said, said[-300:]
 
     def broken(self, folder: Path, names: Iterable[str]) -> Dict[str, Optional[int]]:
         """By claim: a cycle in which it is broken, or None if none was found."""
@@ -155,14 +164,14 @@ class Claims:
         m, kept, now = self.m, Signal(init=1), Signal()
         m.d.comb += now.eq(kept & Cat(*self._assumed, 1).all())
         m.d.sync += kept.eq(now)
-        # With a free input no output is a constant 1; a constant 0, a claim that can't be broken,
-        # is no output of the circuit any more.
+        # With a free input no claim's output is a constant 1; a constant 0, a claim that can't be
+        # broken, is no output of the circuit any more.
         watched = Signal()
         outputs = [Signal(name=f"claim_{n}") for n in range(len(self._claims))]
         m.d.comb += [output.eq(broken & now & watched)
                      for output, broken in zip(outputs, self._claims.values())]
         together = Signal(name="claim_all")
-        m.d.comb += together.eq(Cat(outputs).any())
+        m.d.comb += together.eq(now & Cat(*self._claims.values()).any())
         inputs = [value for _, member, value in self.dut.signature.flatten(self.dut)
                   if member.flow == wiring.In]
         ports = [self._clock.clk, watched, together, *outputs, *self._free,
@@ -183,8 +192,9 @@ def _elaborated(dut: wiring.Component) -> Tuple[Fragment, Dict[str, Dict[int, Va
     def watch(frame: types.FrameType, event: str, _: object) -> None:
         if event == "return" and frame.f_code.co_filename == inspect.getfile(type(dut).elaborate):
             for name, value in frame.f_locals.items():
-                if isinstance(value, Value):
-                    names.setdefault(name, {})[id(value)] = value
+                for called in {name, getattr(value, "name", name)}:
+                    if isinstance(value, Value):
+                        names.setdefault(called, {})[id(value)] = value
 
     sys.setprofile(watch)
     try:
@@ -197,6 +207,8 @@ def _search(folder: Path, output: Optional[int]) -> Optional[int]:
     if output is None:
         return None
     said = _abc(folder, output, f"scorr; bmc3 -F {SEARCHED} -T {TIMEOUT_S}")
+    if "Does not work for combinational networks" in said:
+        return 0 if re.search(r"\bSATISFIABLE", _abc(folder, output, "sat")) else None
     found = re.search(r"asserted in frame (\d+)", said)
     return int(found.group(1)) if found else None
 

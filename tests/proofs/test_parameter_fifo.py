@@ -19,6 +19,7 @@ class FifoClaims(Claims):
     def state(self):
         fifo, m, inside = self.dut, self.m, self.inside
         mark, used, second, upper = Signal(), Signal(), Signal(), Signal()
+        self.used = used
         both = self.free() & ~upper
         m.d.comb += [
             fifo.w.valid.eq(self.free()), mark.eq(self.free() & ~used),
@@ -33,8 +34,8 @@ class FifoClaims(Claims):
         pairs = self.count(2 * PAIRS, pair, taken)
         fetch = inside("fetch")
         stored = self.count(2 * PAIRS, pair, fetch)  # from when it is accepted on
-        self.claim("no more pairs in block RAM than it has places", stored <= PAIRS)
         coming = self.before(fetch), self.before(self.before(fetch)), inside("arrived")
+        self.claim("no more pairs in block RAM than it has places", stored + coming[0] <= PAIRS)
         waiting = inside("waiting")
         self.claim("no more pairs in the queue than it has places",
                    waiting + sum(coming) <= QUEUE)
@@ -72,20 +73,15 @@ class FifoClaims(Claims):
             return Mux(ahead == place, marked, 0)
 
         # what the FIFO keeps of the units' lowest bits, to speak of it
-        came, data, read = Signal(2), Signal(2), Signal(2)
-        store = Array(Signal(2, name=f"store{n}") for n in range(PAIRS))
-        queue = Array(Signal(2, name=f"queue{n}") for n in range(QUEUE))
-        write_place, read_place = Signal(range(PAIRS)), Signal(range(PAIRS))
-        first, last = Signal(range(QUEUE)), Signal(range(QUEUE))
+        came, read = Signal(2), Signal(2)
+        data = Cat(self.inside(f"data_{half}0")[0] for half in ("lower", "upper"))
         written, (addressed, reading, arrived) = self.before(pair), coming
-        m.d.sync += [
-            came.bit_select(second, 1).eq(fifo.w.payload[0]), read.eq(store[read_place]),
-            data.eq(read), write_place.eq(write_place + written),
-            read_place.eq(read_place + addressed), last.eq(last + arrived), first.eq(first + taken)]
-        with m.If(written):
-            m.d.sync += store[write_place].eq(came)
-        with m.If(arrived):
-            m.d.sync += queue[last].eq(data)
+        later = waiting + arrived + reading
+        self.nothing_kept = 1
+        store = self._memory("store", PAIRS, written, came, addressed,
+                             addressed + stored - written, marked, ahead, later)
+        self._memory("queue", QUEUE, arrived, data, taken, waiting, marked, ahead, 0)
+        m.d.sync += [came.bit_select(second, 1).eq(fifo.w.payload[0]), read.eq(store)]
 
         out = pair_at(0)
         self.claim("both of two units are those whose turn it is", ~fifo.r.valid | (
@@ -95,23 +91,71 @@ class FifoClaims(Claims):
         self.lemma("it is one of those inside", (marked == 0) | (ahead < pairs))
         self.lemma("one mark", (marked != 3) & ~((marked != 0) & begun) & (~begun | second))
         self.lemma("once", used | (marked == 0) & ~begun)
+        self.lemma("not again", ~begun | self.nothing_kept)
         self.lemma("half a pair", ~second | (came[0] == begun))
         self.lemma("being stored", ~written | (came == pair_at(pairs - 1)))
         self.lemma("read", ~reading | (read == pair_at(waiting + arrived)))
         self.lemma("read a cycle ago", ~arrived | (data == pair_at(waiting)))
-        held = []
-        for n, place in enumerate(store):
-            behind = (n - read_place)[:len(read_place)]
-            held.append((behind >= addressed + stored - written)
-                        | (place == pair_at(waiting + arrived + reading + behind)))
-        self.lemma("stored", Cat(held).all())
-        self.lemma("written one after the other", (
-            read_place + addressed + stored - written - write_place)[:len(read_place)] == 0)
-        self.lemma("in the queue", Cat(
-            ((n - first)[:len(first)] >= waiting) | (place == pair_at((n - first)[:len(first)]))
-            for n, place in enumerate(queue)).all())
-        self.lemma("queued one after the other", (first + waiting - last)[:len(first)] == 0)
+
+    def _memory(self, name, places, write, value, take, size, marked, ahead, before):
+        """A ring of `size` pairs with `before` others before them; returns the oldest.
+
+        All is 0 but what was last written with the mark; whether that is one of them is `held`.
+        """
+        m = self.m
+        ring = Array(Signal(2, name=f"{name}{n}") for n in range(places))
+        first, last, place = (Signal(range(places)) for _ in range(3))
+        kept, held = Signal(2), Signal()
+        self.nothing_kept &= kept == 0
+        m.d.sync += [last.eq(last + write), first.eq(first + take)]
+        with m.If(write):
+            m.d.sync += ring[last].eq(value)
+        with m.If(write & (value != 0)):
+            m.d.sync += [place.eq(last), kept.eq(value), held.eq(1)]
+        with m.Else():
+            with m.If(write & (last == place)):
+                m.d.sync += kept.eq(0)
+            with m.If(take & (first == place)):
+                m.d.sync += held.eq(0)
+        behind = (place - first)[:len(place)]
+        self.lemma(f"the mark in the {name}",
+                   Cat(here == Mux(place == n, kept, 0) for n, here in enumerate(ring)).all())
+        self.lemma(f"one after the other in the {name}", (first + size - last)[:len(last)] == 0)
+        self.lemma(f"what the {name} holds", held == (
+            (marked != 0) & (ahead >= before) & (ahead < before + size)))
+        self.lemma(f"where the {name} holds it", Mux(
+            held, (behind < size) & (kept == marked) & (ahead == before + behind),
+            (kept == 0) | (behind >= size)))
+        self.lemma(f"what is left of it in the {name}",
+                   (kept == 0) | self.used & ((marked == 0) | (ahead < before + size)))
+        return ring[first]
 
 
 def test_claims(tmp_path):
     FifoClaims(ParameterFifo(DEPTH)).prove(tmp_path)
+
+
+IN_RAM = "no more pairs in block RAM than it has places"
+IN_QUEUE = "no more pairs in the queue than it has places"
+OFFERED = "what is offered is there"
+BOTH = "both of two units are those whose turn it is"
+ALONE = "so is one alone"
+FAULTS = (  # what stands there, what instead, and the claims that this breaks
+    ("self.w.ready.eq(stored < self.depth - MARGIN)", "self.w.ready.eq(1)", (IN_RAM,)),
+    ("free.eq(free + gone - fetch)", "free.eq(free + gone)", (IN_QUEUE,)),
+    ("Mux(taken, waiting > 1, waiting != 0)", "(waiting != 0)", (OFFERED,)),
+    ("first.eq(moved(first, taken))", "first.eq(moved(first, taken & ~arrived))", (BOTH, ALONE)),
+    ("from_upper.eq(from_upper ^ step)", "from_upper.eq(from_upper ^ taken)", (ALONE,)),
+    ("enable.eq(complete), fetched.eq(fetch)", "enable.eq(complete), fetched.eq(arrived)", (BOTH,)),
+)
+
+
+@pytest.mark.parametrize("right, wrong, claims", FAULTS)
+def test_a_fault_is_found(tmp_path, right, wrong, claims):
+    found = FifoClaims(faulty(ParameterFifo, right, wrong)(DEPTH)).broken(tmp_path, claims)
+    assert all(cycle is not None for cycle in found.values()), found
+
+
+def test_every_claim_has_a_fault():
+    broken = {claim for *_, claims in FAULTS for claim in claims}
+    assert set(FifoClaims(ParameterFifo(DEPTH)).names) == broken
