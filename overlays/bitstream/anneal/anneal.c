@@ -336,7 +336,10 @@ double anneal(Problem *p, int64_t moves, float units_share, int32_t range, float
     return possible ? (double)made / (double)possible : 0;
 }
 
-/* Arrivals, slacks and from these the connections' weights; the worst slack. */
+/* Arrivals, slacks and from these the connections' weights; the worst slack.
+ *
+ * Half of a weight is the one before: else what was critical goes and what was not comes, in turn.
+ */
 double weigh(Problem *p, float period, float most, float exponent)
 {
     float worst = NEVER;
@@ -364,7 +367,8 @@ double weigh(Problem *p, float period, float most, float exponent)
                 worst = slack;
             if (pin >= 0) {
                 const float critical = fminf(fmaxf(1 - slack / period, 0), 1.5f);
-                p->weight[pin] = p->arrival[source] > -NEVER ? most * powf(critical, exponent) : 0;
+                const float now = p->arrival[source] > -NEVER ? most * powf(critical, exponent) : 0;
+                p->weight[pin] += 0.5f * (now - p->weight[pin]);
             }
             p->latest[source] = fminf(p->latest[source], p->latest[sink] - delay);
         }

@@ -40,14 +40,14 @@ class Cooling:
     hottest: float = 0.5
     coldest: float = 0.005
     factor: float = 0.9
-    moves: int = 400
+    moves: int = 200
     units_share: float = 0.6
     reach: int = 30
     period_ns: float = 8.0
-    delay_weight: float = 200.0
-    exponent: float = 8.0
-    free_pins: int = 46
-    crowding: float = 0.15
+    delay_weight: float = 600.0
+    exponent: float = 12.0
+    free_pins: int = 40
+    crowding: float = 0.2
 
 
 WANTED = 0.44

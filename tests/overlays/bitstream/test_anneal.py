@@ -349,6 +349,18 @@ def test_a_critical_connection_is_made_shorter_before_others(annealed, sites):
     assert apart(1e4) < apart(0.0)
 
 
+def test_weights_go_half_the_way_each_time(tmp_path, sites):
+    """Else what was critical goes and what was not comes, in turn."""
+    some = prepared(tmp_path, Random(6), sites)
+    costs = []
+    for _ in range(3):
+        some.wire()
+        costs.append(some.cost())
+        some.weigh(2.0, 100.0, 8.0)
+    assert costs[1] > 1.1 * costs[0]
+    assert costs[2] - costs[1] == pytest.approx((costs[1] - costs[0]) / 2, rel=1e-3)
+
+
 def test_a_carry_chain_is_no_wire(tmp_path, sites):
     design = Design().buffer()
     design.cell("start", "SLICE_FFX", "SLICE_X1Y2/AFF", {"Q": "s"}, {"D": "s", "CK": "clk"})
