@@ -343,7 +343,8 @@ def test_a_critical_connection_is_made_shorter_before_others(annealed, sites):
     sites.update({f"RAMB36_X0Y{i}": Site("RAMBFIFO36E1", 13, 10 + i) for i in range(3)})
 
     def apart(weight):
-        _, after = annealed(design(), Cooling(moves=300, delay_weight=weight, period_ns=1.0))
+        _, after = annealed(design(), Cooling(
+            moves=300, delay_weight=weight, exponent=8.0, period_ns=1.0))
         at = [sites[where(after)[name].split("/")[0]] for name in "abc"]
         return sum(abs(p.across - q.across) + abs(p.down - q.down) for p in at for q in at)
     assert apart(1e4) < apart(0.0)
