@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Dict, Iterable, List, Optional, Set, Tuple, Type
 
 import pytest
-from amaranth import Cat, ClockDomain, Module, Signal, Value
+from amaranth import Array, Cat, ClockDomain, Module, Signal, Value
 from amaranth.back import verilog
 from amaranth.hdl import Fragment
 from amaranth.lib import wiring
@@ -92,9 +92,12 @@ class Claims:
         self._free.append(value)
         return value
 
-    def inside(self, name: str) -> Value:
-        """What the block's module calls so where it is elaborated, or what has this name itself."""
-        found = self._inside.get(name, {})
+    def inside(self, name: str, block: str = "") -> Value:
+        """What the block's module, or this one's within it, calls so where it is elaborated.
+
+        Or what has this name itself.
+        """
+        found = self._inside.get((block or Path(_source(self.dut)).stem, name), {})
         assert len(found) == 1, f"{len(found)} values are called {name}"
         return next(iter(found.values()))
 
@@ -185,22 +188,35 @@ class Claims:
             r"^output (\d+) \d+ claim_(\w+)$", (folder / "claims.map").read_text(), re.MULTILINE)}
 
 
-def _elaborated(dut: wiring.Component) -> Tuple[Fragment, Dict[str, Dict[int, Value]]]:
-    """The block, and the values that its module's functions give names, by name and identity."""
-    names: Dict[str, Dict[int, Value]] = {}
+Names = Dict[Tuple[str, str], Dict[int, Value]]
+
+
+def _elaborated(dut: wiring.Component) -> Tuple[Fragment, Names]:
+    """The block, and the values that its functions and those of blocks within it give names.
+
+    By their module and the name, each with its identity, as names may mean more than one.
+    """
+    names: Names = {}
+    folder = Path(_source(dut)).parent
 
     def watch(frame: types.FrameType, event: str, _: object) -> None:
-        if event == "return" and frame.f_code.co_filename == inspect.getfile(type(dut).elaborate):
-            for name, value in frame.f_locals.items():
-                for called in {name, getattr(value, "name", name)}:
+        path = Path(frame.f_code.co_filename)
+        if event == "return" and path.parent == folder:
+            for name, one in frame.f_locals.items():
+                for value in one if isinstance(one, (Array, list)) else [one]:
                     if isinstance(value, Value):
-                        names.setdefault(called, {})[id(value)] = value
+                        for called in {name, getattr(value, "name", name)}:
+                            names.setdefault((path.stem, called), {})[id(value)] = value
 
     sys.setprofile(watch)
     try:
         return Fragment.get(dut, None), names
     finally:
         sys.setprofile(None)
+
+
+def _source(dut: wiring.Component) -> str:
+    return inspect.getfile(type(dut).elaborate)
 
 
 def _search(folder: Path, output: Optional[int]) -> Optional[int]:
