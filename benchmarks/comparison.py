@@ -57,7 +57,7 @@ def predicted() -> Row:
     """The shipped bitstream: simulated cycles over its clock, the gateware alone."""
     one, batch = simulated()
     mhz = shipped_clock_mhz()
-    return Row(f"ours: xc7z020, {mhz:g} MHz, gateware {one.build}", one.cycles / mhz / 1e3,
+    return Row(f"ours: xc7z020, {mhz:.4g} MHz, gateware {one.build}", one.cycles / mhz / 1e3,
                batch.batch / batch.cycles * mhz * 1e6, None, "predicted")
 
 
