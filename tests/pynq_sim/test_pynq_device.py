@@ -147,5 +147,5 @@ def test_description(load):
     assert facts["board"] == "Pynq-Z1"
     assert facts["part"] == "xc7z020clg400-1"
     assert facts["bitstream"] == zynq.downloads[0]
-    assert facts["clock_mhz"] == pytest.approx(100)
+    assert facts["clock_mhz"] == pytest.approx(1000 / 9)
     assert facts["pynq"] == pynq.__version__
