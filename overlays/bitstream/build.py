@@ -53,7 +53,7 @@ class Settings:
     margin: int = 6
     """How far a way may leave the box round its net's pins, in tiles; nextpnr's own is 3."""
 
-    moves: int = 200
+    moves: int = Cooling.moves
     """How many moves the placement is annealed by, for each slice and temperature
     (:mod:`overlays.bitstream.anneal`); with 0 it stays nextpnr's."""
 

@@ -1,5 +1,9 @@
+import re
+from pathlib import Path
+
 import pytest
 
+import overlays
 from overlays.boards import BOARDS, find, same_part
 
 
@@ -20,6 +24,13 @@ def test_clocks_are_what_the_accelerator_is_built_for(board):
     assert board.io_pll_mhz == pytest.approx(1000)
     assert board.fclk0_mhz == pytest.approx(1000 / 9)
     assert all(1 <= divisor <= 63 for divisor in board.fclk0_divisors)
+
+
+def test_vivados_build_is_timed_for_the_clock_that_the_handoff_file_asks_for():
+    script = (Path(overlays.__file__).parent / "vivado" / "build.tcl").read_text()
+    (period,) = re.findall(r"^set period_ns ([0-9.]+)", script, re.MULTILINE)
+    for board in BOARDS:
+        assert float(period) == pytest.approx(1000 / board.fclk0_mhz)
 
 
 @pytest.mark.parametrize("first,second,same", [

@@ -1,4 +1,4 @@
-"""Unbounded proofs of claims about a block: yosys makes a circuit of it, its abc proves (`pdr`).
+"""Unbounded proofs of claims about a block: yosys makes a circuit of it, its abc proves.
 
 A claim is an output that is 1 in a cycle in which it is broken.  A proof says that no inputs, in
 however many cycles from the start, bring that about; the counter-example to a claim that is wrong
@@ -151,7 +151,8 @@ class Claims:
             # which then can't help others
             said = _abc(folder, output, f"lcorr; bmc3 -F {STEPS} -T {TIMEOUT_S}")
             assert f"No output asserted in {STEPS} frames" in said, said[-300:]
-            said = _abc(folder, output, f"lcorr; ind -F {STEPS} -C {CONFLICTS}")  # but the base
+            # `ind` is the step alone; bmc3 was its base
+            said = _abc(folder, output, f"lcorr; ind -F {STEPS} -C {CONFLICTS}")
             if "Networks are equivalent" not in said:
                 said = _abc(folder, output, f"lcorr; pdr -T {TIMEOUT_S}")
                 assert "Property proved" in said, said[-300:]
@@ -160,6 +161,11 @@ class Claims:
         """By claim: a cycle in which it is broken, or None if none was found."""
         places, numbers = self._circuit(folder), list(self._claims)
         return {name: _search(folder, places.get(str(numbers.index(name)))) for name in names}
+
+    def must_break(self, folder: Path, names: Iterable[str]) -> None:
+        """For a block with a fault: each of these claims is broken in some cycle."""
+        found = self.broken(folder, names)
+        assert None not in found.values(), found
 
     def _circuit(self, folder: Path) -> Dict[str, int]:
         """Write it; the outputs of the claims that have not become constants, by number, and all's.

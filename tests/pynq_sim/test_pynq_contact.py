@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from host_ref.integer import IntegerModel
+from overlays.boards import find
 from pynq_bnn import Classifier, registers
 from pynq_bnn.errors import DeviceError, OverlayError
 
@@ -11,7 +12,7 @@ pynq = pytest.importorskip(
     "pynq", reason="needs the real PYNQ, in an environment of its own: docs/board.md")
 pytestmark = [pytest.mark.pynq, pytest.mark.first_contact]
 
-SHIPPED_MHZ = 1000 / 9
+SHIPPED_MHZ = find("Pynq-Z1").fclk0_mhz
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ static const float NEVER = 1e8f, TOO_NEAR = 60;
 
 typedef struct {
     /* Places, x * height + y: 0 none, 1 a slice, 2 one with memory; where each is, as wires count. */
-    int32_t columns, height, region;
+    int32_t columns, height, region, slices; /* of a tile: columns that share switch boxes */
     const uint8_t *kind;
     const int32_t *across, *down;
     /* Blocks: a run of rows.  Every place has one, if only an empty one. */
@@ -42,7 +42,7 @@ typedef struct {
     int32_t *row_of, *slot_of;
     const uint8_t *has_room; /* of a lane, for a loose flip-flop */
     const int32_t *controls, *unit_ptr, *unit_nets, *unit_pins;
-    /* Pins by place, and by tile: two slices that share a switch box. */
+    /* Pins by place and by tile. */
     int32_t *place_pins, *tile_pins, free_pins;
     float crowding;
     /* Nets, the driver's pin first. */
@@ -138,7 +138,8 @@ static void touch_block(Problem *p, Touched *t, int32_t block)
 /* So many more pins at a place: what that costs. */
 static float crowd(Problem *p, int32_t place, int32_t more)
 {
-    int32_t *const pins = p->tile_pins + place / p->height / 2 * p->height + place % p->height;
+    int32_t *const pins = p->tile_pins
+        + place / p->height / p->slices * p->height + place % p->height;
     const int32_t before = *pins - p->free_pins, after = before + more;
     p->place_pins[place] += more;
     *pins += more;

@@ -29,7 +29,7 @@ class _Problem(ctypes.Structure):
     """As in anneal.c, where the members are explained."""
 
     _fields_ = [
-        *((name, _WORD) for name in ("columns", "height", "region")),
+        *((name, _WORD) for name in ("columns", "height", "region", "slices")),
         ("kind", BYTES), ("across", WORDS), ("down", WORDS),
         ("blocks", _WORD), ("first_row", WORDS), ("rows_of", WORDS),
         ("wants_memory", BYTES), ("is_empty", BYTES), ("place_of", WORDS), ("occupant", WORDS),
@@ -73,7 +73,8 @@ class Annealer:
             1, dtype=np.int32).ravel()
         movable = placement.unit_at[placement.unit_at >= 0]
         values: Dict[str, Any] = {
-            **vars(placement), **vars(wires), "region": REGION, "occupant": occupant,
+            **vars(placement), **vars(wires), "region": REGION, "slices": SLICES,
+            "occupant": occupant,
             "place_pins": place_pins, "tile_pins": self.tile_pins, "free_pins": free_pins,
             "crowding": crowding,
             "blocks": len(placement.place_of), "rows": len(placement.row_place),

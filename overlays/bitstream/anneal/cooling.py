@@ -67,6 +67,7 @@ def cool(annealer: Annealer, blocks: int, cooling: Cooling) -> None:
         share = annealer.cool(moves, cooling.units_share, round(reach), temperature)
         worst, wire = weigh(), annealer.wire()
         log.info("at %.2f within %.0f rows %.0f %% of the moves made: wire %.0f, worst slack "
-                 "%.2f ns", temperature, reach, 100 * share, wire, worst)
+                 "%.2f ns, fullest tile %d pins", temperature, reach, 100 * share, wire, worst,
+                 annealer.tile_pins.max())
         reach = min(max(reach * (1 - WANTED + share), 1.0), float(cooling.reach))
         temperature *= cooling.factor
