@@ -5,8 +5,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from overlays.gateware import geometry
-from overlays.gateware.config import QUARTERS, UNIT
+from overlays.gateware.config import GROUP_UNITS, QUARTERS, UNIT
 from overlays.gateware.decision import Decision
+from overlays.gateware.expander import Expander
 from overlays.gateware.interfaces import MERGE_CYCLES, FmapRead, FmapWrite, Stage, Units
 from overlays.gateware.pipeline import KEEP, OWN
 from overlays.gateware.pixels import Pixels
@@ -122,11 +123,21 @@ class BinConv(wiring.Component):
             weights.release.eq(schedule.centre.valid & schedule.centre.pass_end),
             decision.edges.eq(schedule.edges), decision.centre.eq(schedule.centre),
         ]
+        # Reducers of one place in a group never get units at the same time.
+        expanders = [Expander(self.reducers // GROUP_UNITS) for _ in range(GROUP_UNITS)]
+        for place, expander in enumerate(expanders):
+            m.submodules[f"expander_{place}"] = expander
+            m.d.comb += [
+                expander.load.eq(weights.load[place]), expander.entry.eq(weights.entries[place]),
+                expander.phase.eq(weights.phase),
+            ]
         for r in range(self.reducers):
             m.submodules[f"reducer_{r}"] = reducer = Reducer()
+            group, place = divmod(r, GROUP_UNITS)
+            expander = expanders[place]
             m.d.comb += [
-                reducer.load.eq(weights.load[r]), reducer.entry.eq(weights.entries[r]),
-                reducer.phase.eq(weights.phase),
+                reducer.write.eq(expander.write[group]), reducer.address.eq(expander.address),
+                reducer.contents.eq(expander.contents),
                 reducer.pixel.eq(pixels.pixel.word_select(r % QUARTERS, UNIT)),
                 reducer.slot.eq(schedule.slot), reducer.slot_above.eq(schedule.slot_above),
                 reducer.edges.eq(schedule.edges_early), reducer.place.eq(schedule.place),

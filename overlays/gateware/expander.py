@@ -5,7 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from overlays.gateware.config import TAPS, UNIT
-from overlays.gateware.pipeline import OWN
+from overlays.gateware.pipeline import OWN, register
 from overlays.gateware.weight_cells import GROUP, GROUPS, CellAddress, Contents, Slot
 
 WRITES = 1 << GROUP
@@ -18,27 +18,33 @@ Load = data.StructLayout({"unit": UNIT, "tap": TAPS, "slot": Slot})
 
 
 class Expander(wiring.Component):
-    """Writes a unit into the cells of its tap.
+    """Writes a unit into the cells of its tap, in one of `members` reducers that take turns.
 
     `phase` counts on in every cycle, whatever happens: the eight writes begin with the x that it
     just stands at, and all eight have been made when it comes round.
 
     Ports
     -----
-    load : pulse, WRITES cycles or more after the one before; `entry` is that of the cycle after
+    load : a bit for each reducer, one of which is set for a cycle, WRITES cycles or more after the
+        one before; `entry` is that of the cycle after
     phase : free-running
-    write, address : combinational, from registers; from LATENCY cycles after `load`, WRITES times
+    write, address : combinational, from registers; from LATENCY cycles after `load`, WRITES times;
+        the taps of each reducer
     contents : those of the cycle after
     """
 
-    load: In(1)
-    entry: In(Load)
-    phase: In(GROUP)
-    write: Out(TAPS)
-    address: Out(CellAddress)
-    contents: Out(Contents)
-
     LATENCY = 2
+
+    def __init__(self, members: int) -> None:
+        self.members = members
+        super().__init__({
+            "load": In(members),
+            "entry": In(Load),
+            "phase": In(GROUP),
+            "write": Out(data.ArrayLayout(TAPS, members)),
+            "address": Out(CellAddress),
+            "contents": Out(Contents),
+        })
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -46,22 +52,26 @@ class Expander(wiring.Component):
         unit = Signal(UNIT, reset_less=True)
         tap, slot = Signal(TAPS, reset_less=True), Signal(Slot, reset_less=True)
         left = Signal(range(WRITES + 1))
+        member = Signal(self.members, reset_less=True)
+        chosen = register(m, self.load, "chosen")
         phases = []
         for part in range(UNIT // SLICE):
             here = slice(part * SLICE, (part + 1) * SLICE)
             load, phase = Signal(name=f"load_{part}", **OWN), Signal(
                 GROUP, name=f"phase_{part}", **OWN)
-            m.d.sync += [load.eq(self.load), phase.eq(self.phase)]
+            m.d.sync += [load.eq(self.load.any()), phase.eq(self.phase)]
             phases.append(phase)
             with m.If(load):
                 m.d.sync += unit[here].eq(entry.unit[here])
             if part == 0:
                 with m.If(load):
-                    m.d.sync += [tap.eq(entry.tap), slot.eq(entry.slot), left.eq(WRITES)]
+                    m.d.sync += [tap.eq(entry.tap), slot.eq(entry.slot), left.eq(WRITES),
+                                 member.eq(chosen)]
                 with m.Elif(left != 0):
                     m.d.sync += left.eq(left - 1)
         m.d.comb += [
-            self.write.eq(tap & (left != 0).replicate(TAPS)),
+            *(self.write[k].eq(tap & (member[k] & (left != 0)).replicate(TAPS))
+              for k in range(self.members)),
             self.address.x.eq(phases[0]), self.address.slot.eq(slot),
         ]
         for g in range(GROUPS):

@@ -7,11 +7,17 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from overlays.gateware.config import UNIT
-from overlays.gateware.expander import Expander, Load
+from overlays.gateware.config import TAPS, UNIT
 from overlays.gateware.pipeline import OWN, register
 from overlays.gateware.raster import Edges, Place
-from overlays.gateware.weight_cells import GROUP, GROUPS, NO_SLOT, Slot, WeightCells
+from overlays.gateware.weight_cells import (
+    GROUPS,
+    NO_SLOT,
+    CellAddress,
+    Contents,
+    Slot,
+    WeightCells,
+)
 from pynq_bnn.registers import MAX_SIDE
 
 Columns = Dict[int, List[Value]]
@@ -34,8 +40,8 @@ class Reducer(wiring.Component):
 
     Ports
     -----
-    load, entry, phase : the expander's: a unit of weights, and where it goes; pixels that are in
-        the middle WRITE_LATENCY cycles after `load` can meet it
+    write, address, contents : its expander's; pixels that are in the middle WRITE_LATENCY cycles
+        after the expander's `load` can meet the unit
     pixel : in the middle two cycles later
     slot, slot_above, edges : LEAD cycles before the pixel is in the middle: the slot that its row
         is counted with, the one that the row above is, and which neighbours count
@@ -47,9 +53,9 @@ class Reducer(wiring.Component):
     between registers.
     """
 
-    load: In(1)
-    entry: In(Load)
-    phase: In(GROUP)
+    write: In(TAPS)
+    address: In(CellAddress)
+    contents: In(Contents)
     pixel: In(UNIT)
     slot: In(Slot)
     slot_above: In(Slot)
@@ -64,9 +70,6 @@ class Reducer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.expander = expander = Expander()
-        m.d.comb += [expander.load.eq(self.load), expander.entry.eq(self.entry),
-                     expander.phase.eq(self.phase)]
         # kept, as other reducers have equal ones
         right, middle, left = (Signal(UNIT, name=name, **OWN)
                                for name in ("right", "middle", "left"))
@@ -84,8 +87,8 @@ class Reducer(wiring.Component):
                            else Const(0, 1)) | (~edges.below if row == BELOW else Const(0, 1))
                 m.submodules[f"cells_{tap}"] = cells = WeightCells()
                 m.d.comb += [
-                    cells.write.eq(expander.write[tap]), cells.address.eq(expander.address),
-                    cells.contents.eq(expander.contents),
+                    cells.write.eq(self.write[tap]), cells.address.eq(self.address),
+                    cells.contents.eq(self.contents),
                     cells.slot.eq((slot_above if row == BELOW else slot)
                                   | outside.replicate(len(slot))),
                     cells.window.eq(window),

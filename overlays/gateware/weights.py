@@ -11,7 +11,7 @@ from overlays.gateware.pipeline import OWN
 from overlays.gateware.weight_cells import GROUP, SLOTS, Slot, next_slot
 
 SHARED = 4
-"""Reducers that share a copy of the unit: they lie all over the chip."""
+"""Expanders that share a copy of the unit: they lie all over the chip."""
 
 
 class Weights(wiring.Component):
@@ -39,7 +39,8 @@ class Weights(wiring.Component):
         LOADED_LATENCY cycles after the one before
     release : pulse, the oldest pass taken is not needed any more; if the slots were full, a unit
         can be taken RELEASE_LATENCY later
-    load, entries, phase : for each reducer; `load` a cycle after a unit was taken
+    load, entries, phase : for each expander, that of reducer r % GROUP_UNITS; `load`, a bit for
+        each of its reducers, a cycle after a unit was taken
     """
 
     START_CYCLES = 3
@@ -57,8 +58,8 @@ class Weights(wiring.Component):
             "loaded": Out(1),
             "take": In(1),
             "release": In(1),
-            "load": Out(reducers),
-            "entries": Out(data.ArrayLayout(Load, reducers)),
+            "load": Out(data.ArrayLayout(reducers // GROUP_UNITS, GROUP_UNITS)),
+            "entries": Out(data.ArrayLayout(Load, GROUP_UNITS)),
             "phase": Out(GROUP),
         })
 
@@ -109,19 +110,20 @@ class Weights(wiring.Component):
                 place.eq(0), tap.eq(1), group.eq(0),
             ]
 
-        self._send(m, accept, Cat(place, group), tap, slot)
+        self._send(m, accept, Cat(group, place), tap, slot)
         return m
 
-    def _send(self, m: Module, accept: Signal, reducer: Value, tap: Signal, slot: Signal) -> None:
+    def _send(self, m: Module, accept: Signal, member: Value, tap: Signal, slot: Signal) -> None:
         """A register, and another one near the reducers."""
-        m.d.sync += [self.phase.eq(self.phase + 1), self.load.eq(accept << reducer)]
+        m.d.sync += [self.phase.eq(self.phase + 1),
+                     self.load.as_value().eq(accept << member)]
         first = Signal(Load, reset_less=True)
         m.d.sync += [
             first.unit.eq(self.units.payload), first.tap.eq(tap),
             first.slot.eq(slot),
         ]
-        for begin in range(0, self.reducers, SHARED):
+        for begin in range(0, GROUP_UNITS, SHARED):
             copy = Signal(Load, name=f"entry_{begin}", **OWN)
             m.d.sync += copy.eq(first)
-            for r in range(begin, min(begin + SHARED, self.reducers)):
-                m.d.comb += self.entries[r].eq(copy)
+            for expander in range(begin, begin + SHARED):
+                m.d.comb += self.entries[expander].eq(copy)

@@ -1,8 +1,9 @@
 import random
 
+import pytest
 from amaranth.sim import Simulator
 
-from overlays.gateware.config import UNIT
+from overlays.gateware.config import TAPS, UNIT
 from overlays.gateware.expander import WRITES, Expander
 from overlays.gateware.weight_cells import GROUP, GROUPS
 
@@ -14,9 +15,10 @@ def counts(unit, x):
             for g in range(GROUPS)]
 
 
-def test_a_unit_is_written_once_for_each_window_whatever_the_phase():
-    rng = random.Random(2)
-    dut, cycle, written, loads = Expander(), 0, [], []
+@pytest.mark.parametrize("members", (1, 2))
+def test_a_unit_is_written_once_for_each_window_whatever_the_phase(members):
+    rng = random.Random(members)
+    dut, cycle, written, loads = Expander(members), 0, [], []
 
     async def bench(ctx):
         nonlocal cycle
@@ -24,7 +26,7 @@ def test_a_unit_is_written_once_for_each_window_whatever_the_phase():
         async def tick():
             nonlocal cycle
             ctx.set(dut.phase, cycle % WRITES)
-            write, address = ctx.get(dut.write), ctx.get(dut.address)
+            write, address = ctx.get(dut.write.as_value()), ctx.get(dut.address)
             await ctx.tick()
             cycle += 1
             if write:
@@ -32,9 +34,10 @@ def test_a_unit_is_written_once_for_each_window_whatever_the_phase():
                     ctx.get(dut.contents[g]) for g in range(GROUPS)]))
 
         for gap in [WRITES] * 4 + [WRITES + n for n in range(9)]:
-            unit, tap, slot = rng.getrandbits(UNIT), rng.randrange(9), rng.randrange(4)
-            loads.append((cycle, unit, tap, slot))
-            ctx.set(dut.load, 1)
+            unit, tap, slot = rng.getrandbits(UNIT), rng.randrange(TAPS), rng.randrange(4)
+            member = rng.randrange(members)
+            loads.append((cycle, unit, TAPS * member + tap, slot))
+            ctx.set(dut.load, 1 << member)
             await tick()
             ctx.set(dut.load, 0)
             ctx.set(dut.entry, {"unit": unit, "tap": 1 << tap, "slot": slot})

@@ -1,10 +1,11 @@
 import random
 
 import pytest
+from amaranth import Module
 from amaranth.sim import Simulator
 
 from overlays.gateware.config import TAPS, UNIT
-from overlays.gateware.expander import WRITES
+from overlays.gateware.expander import WRITES, Expander
 from overlays.gateware.reducer import Reducer
 from overlays.gateware.weight_cells import SLOTS
 
@@ -19,7 +20,10 @@ def random_bits(rng):
 
 def simulate(weights, steps):
     """The counts for each of `steps`, after loading `weights` (tap by tap for each slot)."""
-    dut, got, phase = Reducer(), [], 0
+    top, dut, expander, got, phase = Module(), Reducer(), Expander(1), [], 0
+    top.submodules += [dut, expander]
+    top.d.comb += [dut.write.eq(expander.write[0]), dut.address.eq(expander.address),
+                   dut.contents.eq(expander.contents)]
     arrivals = {"pixel": -TO_MIDDLE, "slot": -Reducer.LEAD, "slot_above": -Reducer.LEAD,
                 "edges": -Reducer.LEAD, "place": Reducer.PLACE_LAG}
     middle = max(TO_MIDDLE, Reducer.LEAD)  # when the first step's pixel is there
@@ -28,15 +32,15 @@ def simulate(weights, steps):
         async def tick():
             nonlocal phase
             phase += 1
-            ctx.set(dut.phase, phase % WRITES)
+            ctx.set(expander.phase, phase % WRITES)
             await ctx.tick()
 
         for slot, taps in enumerate(weights):
             for tap, unit in enumerate(taps):
-                ctx.set(dut.load, 1)
+                ctx.set(expander.load, 1)
                 await tick()
-                ctx.set(dut.load, 0)
-                ctx.set(dut.entry, {"unit": unit, "tap": 1 << tap, "slot": slot})
+                ctx.set(expander.load, 0)
+                ctx.set(expander.entry, {"unit": unit, "tap": 1 << tap, "slot": slot})
                 for _ in range(WRITES - 1):
                     await tick()
         # the last load came WRITES cycles ago; the first pixel comes as soon as it may
@@ -53,7 +57,7 @@ def simulate(weights, steps):
                 got.append(ctx.get(dut.mismatches))
             await tick()
 
-    sim = Simulator(dut)
+    sim = Simulator(top)
     sim.add_clock(1e-8)
     sim.add_testbench(bench)
     sim.run()

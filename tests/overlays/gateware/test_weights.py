@@ -49,19 +49,20 @@ def units_of_pass(rng, reducers, number):
 
 @pytest.mark.parametrize("reducers", COUNTS)
 def test_units_go_to_their_reducers_in_time(reducers):
-    """Each in the second cycle after it was taken, none sooner than its reducer can take it."""
+    """Each in the second cycle after it was taken, none sooner than its expander can take it."""
     rng = random.Random(reducers)
     seen = []
 
     async def watch(ctx, dut):
         cycle = 0
-        async for *_, load in ctx.tick().sample(dut.load):
+        async for *_, load in ctx.tick().sample(dut.load.as_value()):
             cycle += 1
             if load:
-                reducer = load.bit_length() - 1
-                assert load == 1 << reducer
-                entry = ctx.get(dut.entries[reducer])
-                seen.append((cycle, entry.unit, reducer, entry.tap, entry.slot))
+                bit = load.bit_length() - 1
+                assert load == 1 << bit
+                place, group = divmod(bit, reducers // GROUP_UNITS)
+                entry = ctx.get(dut.entries[place])
+                seen.append((cycle, entry.unit, GROUP_UNITS * group + place, entry.tap, entry.slot))
 
     async def bench(ctx, dut):
         passes = 2 * SLOTS
@@ -81,10 +82,11 @@ def test_units_go_to_their_reducers_in_time(reducers):
         await ctx.tick().repeat(4)
         assert [(unit, reducer, tap.bit_length() - 1, slot)
                 for _, unit, reducer, tap, slot in seen] == units
-        by_reducer = {}
+        by_expander = {}
         for cycle, _, reducer, _, _ in seen:
-            assert cycle - by_reducer.get(reducer, -WRITES) >= WRITES
-            by_reducer[reducer] = cycle
+            expander = reducer % GROUP_UNITS
+            assert cycle - by_expander.get(expander, -WRITES) >= WRITES
+            by_expander[expander] = cycle
 
     dut = Weights(reducers)
     sim = Simulator(dut)
