@@ -39,7 +39,9 @@ class UnitMemory(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        units = m.submodules.units = memory.Memory(shape=UNIT, depth=self.depth, init=[])
+        # never of LUTs: a program's write enable would have to reach all of them in a cycle
+        units = m.submodules.units = memory.Memory(shape=UNIT, depth=self.depth, init=[],
+                                                   attrs={"ram_style": "block"})
         write, read = units.write_port(), units.read_port()
         # what comes in has crossed the chip
         restart, arrived = Signal(), Signal()
