@@ -15,7 +15,7 @@ from typing import Dict, Iterator, List, Tuple
 READ_ONLY, READ_WRITE, WRITE_ONLY = "read-only", "read-write", "write-only"
 
 MAGIC = int.from_bytes(b"BNN1", "little")
-VERSION_MAJOR, VERSION_MINOR = 3, 0
+VERSION_MAJOR, VERSION_MINOR = 3, 1
 """Interface version: a driver refuses another major, and a minor older than its own."""
 
 BASE_ADDRESS = 0x43C0_0000
@@ -67,9 +67,11 @@ STAGES = (("LOAD", LOAD), ("FP_CONV", FP_CONV), ("BIN_CONV", BIN_CONV), ("BIN_FC
           ("LAST", LAST), ("STORE", STORE))
 
 # Buffers inside the accelerator.
-INPUT, PARAMS, FMAP_A, FMAP_B, SUMS = 0, 1, 2, 3, 4
+INPUT, PARAMS, FMAP_A, FMAP_B, SUMS, FMAP_C, FMAP_D = range(7)
 BUFFERS = (("INPUT", INPUT), ("PARAMS", PARAMS), ("FMAP_A", FMAP_A), ("FMAP_B", FMAP_B),
-           ("SUMS", SUMS))
+           ("SUMS", SUMS), ("FMAP_C", FMAP_C), ("FMAP_D", FMAP_D))
+QUARTERS = (FMAP_C, FMAP_D)
+"""The third and the fourth quarter of FMAP_B's rows."""
 
 PAD_ZERO, PAD_ONE, PAD_NONE = 0, 1, 2
 PADDINGS = (("ZERO", PAD_ZERO), ("ONE", PAD_ONE), ("NONE", PAD_NONE))
@@ -150,7 +152,8 @@ def _build() -> Tuple[Register, ...]:
             field("INPUTS", 0, 16, "most inputs or outputs of an FC layer"),
             field("BATCH", 16, 8, "most images in a run"))),
         Register("CAP_FMAP_ROWS", 0x018, ro, 0, "rows of 512 bits in each feature-map buffer, for "
-                 "the whole batch: even, at least 408 (the largest map of 128 Kibit, as stored)"),
+                 "the whole batch: a multiple of 4, at least 408 (the largest map of 128 Kibit, as "
+                 "stored)"),
         Register("CAP_PROGRAM", 0x01C, ro, LOG_ENTRIES << 16 | PROGRAM_STEPS_MAX, "the sequencer", (
             field("STEPS", 0, 16, "most steps of a program"),
             field("LOG", 16, 16, "entries of the stage log"))),

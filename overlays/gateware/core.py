@@ -19,7 +19,7 @@ from overlays.gateware.dma_writer import DmaWriter
 from overlays.gateware.fc import Fc
 from overlays.gateware.fmap_buffer import FmapBuffers
 from overlays.gateware.fp_conv import FpConv
-from overlays.gateware.interfaces import FmapWrite, StageShape
+from overlays.gateware.interfaces import ByteWrite, FmapWrite, StageShape
 from overlays.gateware.parameter_fifo import ParameterFifo
 from overlays.gateware.pipeline import KEEP, register
 from overlays.gateware.register_file import RegisterFile
@@ -69,7 +69,7 @@ class Core(wiring.Component):
         _status(m, blocks)
         pictures_loaded = _loads(m, blocks, clear)
         stage = _begin(m, blocks)
-        reports = [_compute(m, blocks, stage), _store(m, blocks, stage, clear)]
+        reports = [_compute(m, blocks, stage, clear), _store(m, blocks, stage, clear)]
         _buffers(m, blocks, stage)
         _report(m, blocks, stage, pictures_loaded, reports)
         return m
@@ -231,11 +231,15 @@ def _loads(m: Module, blocks: _Blocks, clear: Signal) -> Value:
 
 
 class _Stage:
-    """The running stage: its kind (0: none), source and shape, and a pulse when all are right."""
+    """The running stage: its kind (0: none), source and shape, and a pulse when all are right.
+
+    It may be another one while FP_CONV still runs.
+    """
 
     def __init__(self) -> None:
         self.kind, self.start = Signal(KIND_BITS), Signal()
         self.source = Signal(StageRegisters.members["source"])
+        self.target = Signal(StageRegisters.members["target"])
         self.shape = Signal(StageShape)
 
 
@@ -257,17 +261,21 @@ def _begin(m: Module, blocks: _Blocks) -> _Stage:
     with m.If(begin):
         m.d.sync += [
             stage.kind.eq(sequencer.kind), stage.source.eq(asked.source),
+            stage.target.eq(asked.target),
             *(stage.shape[name].eq(asked[name]) for name in StageShape.members
               if name in StageRegisters.members),
             stage.shape.images.eq(asked.batch), stage.shape.last.eq(sequencer.kind == r.LAST),
-            blocks.fmaps.source_b.eq(Mux(sequencer.kind == r.FP_CONV, asked.target == r.FMAP_A,
-                                         asked.source == r.FMAP_B)),
             blocks.store.bursts.eq(asked.dma_bytes >> BURST_SHIFT),
         ]
+        # what reads no map leaves this to FP_CONV, which may still run
+        with m.If(sequencer.kind == r.FP_CONV):
+            m.d.sync += blocks.fmaps.source_b.eq(asked.target == r.FMAP_A)
+        with m.Elif(asked.source.matches(r.FMAP_A, r.FMAP_B, *r.QUARTERS)):
+            m.d.sync += blocks.fmaps.source_b.eq(asked.source != r.FMAP_A)
     return stage
 
 
-def _compute(m: Module, blocks: _Blocks, stage: _Stage) -> _Report:
+def _compute(m: Module, blocks: _Blocks, stage: _Stage, clear: Signal) -> _Report:
     """Start the compute stages and give them parameters; what they write goes to the target."""
     fp, conv, fc, parameters = blocks.fp, blocks.conv, blocks.fc, blocks.parameters
     ended = busy = waiting = Const(0)
@@ -277,12 +285,25 @@ def _compute(m: Module, blocks: _Blocks, stage: _Stage) -> _Report:
         # each has a copy of its own of what would have to reach all of them
         runs, begins = Signal(**KEEP), Signal(**KEEP)
         shape = Signal(StageShape, **KEEP)
-        m.d.sync += [runs.eq(is_its), begins.eq(stage.start & is_its), shape.eq(stage.shape)]
+        m.d.sync += begins.eq(stage.start & is_its)
         m.d.comb += [block.stage.start.eq(begins), block.stage.shape.eq(shape)]
-        ended |= block.stage.done & runs
-        busy |= block.stage.busy & runs
+        if block is fp:  # it runs on while stage is another already
+            with m.If(~runs):
+                m.d.sync += [shape.eq(stage.shape), runs.eq(stage.start & is_its)]
+            with m.If(fp.stage.done | clear):
+                m.d.sync += runs.eq(0)
+            m.d.sync += [blocks.sequencer.fp_loaded.eq(fp.loaded & runs),
+                         blocks.sequencer.fp_ended.eq(fp.stage.done & runs),
+                         blocks.sequencer.fp_busy.eq(fp.stage.busy & runs)]
+        else:
+            m.d.sync += [shape.eq(stage.shape), runs.eq(is_its)]
+            ended |= block.stage.done & runs
+            busy |= block.stage.busy & runs
         waiting |= block.stage.waiting & runs
-        writes.append(_gated(m, block.write, runs))
+        if block is not fc:
+            writes.append(_gated(m, block.write, runs))
+    m.d.comb += [getattr(blocks.fmaps.bytes, name).eq(getattr(fc.write, name))
+                 for name in ByteWrite.members if name != "row"]
     # only one is not zero; the blocks lie far apart, so the choice has a register on either side
     for name in FmapWrite.members:
         m.d.sync += getattr(blocks.fmaps.write, name).eq(
@@ -332,9 +353,15 @@ def _buffers(m: Module, blocks: _Blocks, stage: _Stage) -> None:
     pictures, sums = blocks.pictures, blocks.sums
     storing = register(m, stage.kind == r.STORE, "storing_map", reset_less=False)
     convolving = register(m, stage.kind == r.BIN_CONV, "convolving", reset_less=False)
+    filling = register(m, stage.kind == r.BIN_FC, "filling", reset_less=False)
+    to_a = register(m, stage.target == r.FMAP_A, "to_a")
+    read_from, write_to = (register(m, _quarter(fmaps, place), name) for place, name in (
+        (stage.source, "read_from"), (stage.target, "write_to")))
     m.d.comb += [
-        fmaps.read.address.eq(Mux(storing, store.read.address, Mux(
+        fmaps.read.address.eq(read_from | Mux(storing, store.read.address, Mux(
             convolving, conv.fmap.address, fc.source.address))),
+        fmaps.bytes.row.eq(write_to | fc.write.row),
+        fmaps.bytes_to_a.eq(filling & to_a), fmaps.bytes_to_b.eq(filling & ~to_a),
         conv.fmap.data.eq(fmaps.read.data), fc.source.data.eq(fmaps.read.data),
         store.read.data.eq(fmaps.read.data),
         pictures.address.eq(fp.input.address), fp.input.data.eq(pictures.word),
@@ -361,6 +388,13 @@ def _report(m: Module, blocks: _Blocks, stage: _Stage, pictures_loaded: Value,
         sequencer.fault_address.eq(Mux(writer.error, writer.error_address,
                                        reader.error_address) & ~Const(r.BURST_BYTES - 1, 32)),
     ]
+
+
+def _quarter(fmaps: FmapBuffers, place: Value) -> Value:
+    """The first row of a map buffer: not 0 of B's third and fourth quarter."""
+    quarter = fmaps.rows // 4
+    assert fmaps.rows == 1 << (4 * quarter).bit_length() - 1
+    return Mux(place == r.FMAP_C, 2 * quarter, Mux(place == r.FMAP_D, 3 * quarter, 0))
 
 
 def _drive(target: object, source: object) -> list:

@@ -2,7 +2,7 @@
 
 from typing import List, Tuple
 
-from amaranth import Array, Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth import Array, Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,8 +15,8 @@ from overlays.gateware.interfaces import (
     FMAP_READ_LATENCY,
     MERGE_CYCLES,
     SUM_BITS,
+    ByteWrite,
     FmapRead,
-    FmapWrite,
     Pairs,
     Stage,
     StageShape,
@@ -30,7 +30,7 @@ ROW = FMAP_READ_LATENCY + 1
 COUNTED = ROW + fc_lanes.LATENCY
 ADDED = COUNTED + 3
 LATENCY = ADDED + 3
-"""From the address of an image's last row to the write of its bits or sums."""
+"""From the address of an image's last row to the write of its sums; of bits one more."""
 BEGIN = fc_shape.LATENCY + fc_loader.FIRST - 1
 """From start to the cycle that takes the first pair of units."""
 ISSUE = fc_loader.AVAILABLE + 1
@@ -51,13 +51,13 @@ class Fc(wiring.Component):
     """BIN_FC and LAST.
 
     Order: for each two outputs, each chunk of their weights (a row of 512 of each), each image.  A
-    chunk takes max(4, images) cycles, as its 4 pairs of units do; two outputs of BIN_FC at least
-    MERGE_CYCLES (where they have one or two chunks, these take longer for that).  An odd number of
-    outputs is one more, whose sums nobody reads.
+    chunk takes max(4, images) cycles, as its 4 pairs of units do.  An odd number of outputs is one
+    more, whose sums nobody reads.
 
     Timing: the first pair is taken BEGIN cycles after `start`; a chunk begins ISSUE cycles after
-    its last pair came or when the chunk before is through; results are written LATENCY cycles after
-    the address of their last row; `done` comes MERGE_CYCLES after the last write.
+    its last pair came or when the chunk before is through; sums are written LATENCY cycles after
+    the address of their last row, bits, eight of an image together, one cycle later; `done` comes
+    LATENCY + MERGE_CYCLES cycles after the last row's address.
 
     Cost, 8 images: 1,970 LUT, 730 LUT as RAM, 3,790 FF, 4 RAMB36 (the thresholds).  Between
     registers lie two lookup tables, or a carry chain (14 bits for an image's sum) and one.
@@ -70,7 +70,7 @@ class Fc(wiring.Component):
     stage: In(Stage)
     source: Out(FmapRead)
     pairs: In(Pairs)
-    write: Out(FmapWrite)
+    write: Out(ByteWrite)
     sums: Out(SumsWrite)
 
     def __init__(self, images: int = 8) -> None:
@@ -117,35 +117,30 @@ class Fc(wiring.Component):
         say what the next one is have settled when it begins.
         """
         images = asked.images[:self._images.bit_length()]
-        chunk_bits, beat = range(CHUNKS), Signal(range(max(self._images, MERGE_CYCLES)))
+        chunk_bits, beat = range(CHUNKS), Signal(range(max(self._images, BURST)))
         # The chunk that is read: its number, whether it is an output's first or last one, and
         # whether it belongs to the last outputs; and the same of the one after it.
         chunk, following = Signal(chunk_bits), Signal(chunk_bits, reset_less=True)
         first, last, next_last = Signal(), Signal(init=1), Signal(reset_less=True)
         final, next_final, left = Signal(), Signal(reset_less=True), Signal(13, reset_less=True)
         limit = Signal(chunk_bits, reset_less=True)
-        single, pair = Signal(reset_less=True), Signal(reset_less=True)
+        single = Signal(reset_less=True)
         place = Signal(chunk_bits, init=CHUNKS - 1)
         m.d.sync += [
-            single.eq(shape.chunks == 1), pair.eq(shape.chunks == 2), limit.eq(shape.chunks - 2),
+            single.eq(shape.chunks == 1), limit.eq(shape.chunks - 2),
             following.eq(Mux(last, 0, chunk + 1)),
             next_last.eq(Mux(last, single, chunk == limit)),
             next_final.eq(Mux(last, left == 1, final)),
         ]
-        # An image a beat; the beats without one are the time that a chunk's pairs take, and
-        # MERGE_CYCLES where it is its outputs' only one, or half of them where there are two.
-        issue, free, begin = Signal(), Signal(init=1), Signal()
-        last_image, pauses, alone = (Signal(name=name, reset_less=True)
-                                     for name in ("last_image", "pauses", "alone"))
+        # An image a beat; the beats without one are the time that a chunk's pairs take.
+        issue, free, begin, running = Signal(), Signal(init=1), Signal(), Signal()
+        last_image, alone = (Signal(name=name, reset_less=True) for name in ("last_image", "alone"))
         image_limit, beats, beat_limit = (
-            Signal(range(max(self._images, MERGE_CYCLES) + 1), name=name, reset_less=True)
+            Signal(range(max(self._images, BURST) + 1), name=name, reset_less=True)
             for name in ("image_limit", "beats", "beat_limit"))
-        least, running = Mux(pauses, Mux(pair, -(-MERGE_CYCLES // 2), MERGE_CYCLES),
-                             BURST), Signal()
         m.d.sync += [
-            pauses.eq((single | pair) & ~asked.last), beats.eq(Mux(images > least, images, least)),
-            beat_limit.eq(beats - 2), image_limit.eq(images - 2), alone.eq(images == 1),
-            beat.eq(Mux(begin, 0, beat + 1)),
+            beats.eq(Mux(images > BURST, images, BURST)), beat_limit.eq(beats - 2),
+            image_limit.eq(images - 2), alone.eq(images == 1), beat.eq(Mux(begin, 0, beat + 1)),
             free.eq(~begin & (free | (beat == beat_limit))),
             last_image.eq(Mux(begin, alone, beat == image_limit)),
             issue.eq(begin | issue & ~last_image),
@@ -238,16 +233,15 @@ class Fc(wiring.Component):
         row = Signal(range(self._images * MAX_TARGET_ROWS), reset_less=True)
         with m.If(live[LATENCY - 2] & ending.last):
             m.d.sync += row.eq(Mux(ending.image == 0, twos[-2][8:], row + shape.target_rows))
-        m.d.sync += [self.write.enable.eq(done & ~asked.last),
-                     self.sums.enable.eq(done & asked.last)]
+        m.d.sync += self.sums.enable.eq(done & asked.last)
         reached = Cat((result >= threshold[:16].as_signed()) ^ threshold[16]
                       for result, threshold in zip(results, thresholds))
+        image, index = register(m, final.image, "image"), register(m, two[:8], "index")
+        self._collect(m, register(m, done & ~asked.last, "reached"), image, index,
+                      register(m, ~reached, "bits"), register(m, row, "row"))
         m.d.comb += [
-            self.write.address.eq(register(m, Cat(Const(0, 1), two[:8], row), "address")),
-            self.write.size.eq(OUTPUTS.bit_length() - 1),
-            self.write.bits.eq(register(m, ~reached, "bits")),
-            self.sums.image.eq(register(m, final.image, "image")),
-            self.sums.pair.eq(register(m, two[:5], "index")),
+            self.sums.image.eq(image),
+            self.sums.pair.eq(index[:5]),
             self.sums.sums.eq(register(m, Cat(results), "sums")),
         ]
         ends, drained, through = Signal(MERGE_CYCLES), Signal(), Signal()
@@ -255,6 +249,20 @@ class Fc(wiring.Component):
         m.d.sync += [ends.eq(Cat(done & final.layer_end, ends[:-1])),
                      drained.eq(through & ~loader.idle),
                      self.stage.done.eq(through & loader.idle)]
+
+    def _collect(self, m: Module, come: Signal, image: Signal, index: Signal, bits: Signal,
+                 row: Signal) -> None:
+        """Bits of an image's outputs until they are a byte: no stage has to read what it writes."""
+        m.submodules.bits = kept = memory.Memory(shape=8 - OUTPUTS, depth=self._images, init=[],
+                                                 attrs={"ram_style": "distributed"})
+        read, save = kept.read_port(domain="comb"), kept.write_port()
+        byte = Cat(read.data, bits)
+        places = 8 // OUTPUTS
+        m.d.comb += [read.addr.eq(image), save.addr.eq(image), save.en.eq(come),
+                     save.data.eq(byte[OUTPUTS:])]
+        m.d.sync += [self.write.enable.eq(come & index[:places.bit_length() - 1].all()),
+                     self.write.row.eq(row), self.write.place.eq(index[places.bit_length() - 1:]),
+                     self.write.byte.eq(byte)]
 
     def _thresholds(self, m: Module, loader: FcLoader, pair: Signal, start: Signal, slots: Slots,
                     live: List[Signal]) -> Tuple[List[Signal], List[Value]]:

@@ -1,15 +1,22 @@
 """The two feature-map buffers and what is written into them.
 
-While a stage runs, one buffer is its source and the other its target.  The target's read port is
-free then, so :class:`FmapBuffers` uses it to merge a few new bits into the byte that holds them.
+While a convolution runs, one buffer is its source and the other its target.  The target's read port
+is free then, so :class:`FmapBuffers` uses it to merge a few new bits into the byte that holds them.
+What comes in whole bytes needs no reading: it may go into the buffer that is read, too.
 """
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from overlays.gateware.config import ROW, Config
-from overlays.gateware.interfaces import FMAP_READ_LATENCY, MERGE_CYCLES, FmapRead, FmapWrite
+from overlays.gateware.interfaces import (
+    FMAP_READ_LATENCY,
+    MERGE_CYCLES,
+    ByteWrite,
+    FmapRead,
+    FmapWrite,
+)
 from overlays.gateware.pipeline import OWN, register
 
 BYTES = ROW // 8
@@ -35,11 +42,18 @@ class FmapBuffers(wiring.Component):
         The source's rows.
     write : In(FmapWrite)
         Bits for the target.
+    bytes : In(ByteWrite)
+        Whole bytes, for A while `bytes_to_a`, for B while `bytes_to_b`; nothing of `write` goes
+        into that buffer meanwhile.  They are there MERGE_CYCLES - 1 after their enable at the
+        latest.
     """
 
     source_b: In(1)
     read: In(FmapRead)
     write: In(FmapWrite)
+    bytes: In(ByteWrite)
+    bytes_to_a: In(1)
+    bytes_to_b: In(1)
 
     def __init__(self, config: Config) -> None:
         self.rows = config.fmap_rows
@@ -51,11 +65,17 @@ class FmapBuffers(wiring.Component):
         wiring.connect(m, wiring.flipped(self.write), merge.write)
         bits = (self.rows - 1).bit_length()
         address = register(m, self.read.address, "address")
+        # a register on its way, and one for the choice among 64
+        row, byte, place, comes = (register(m, getattr(self.bytes, name), f"byte_{name}")
+                                   for name in ("row", "byte", "place", "enable"))
+        row, byte = register(m, row, "byte_row2"), register(m, byte, "byte_byte2")
+        places = register(m, Mux(comes, Const(1, BYTES) << place, 0)[:BYTES], "places")
         for number in range(SLICES):
             source_b = Signal(name=f"source_b{number}", **OWN)
             m.d.sync += source_b.eq(self.source_b)
             outputs = []
-            for name, is_source in (("a", ~source_b), ("b", source_b)):
+            for name, is_source, to in (("a", ~source_b, self.bytes_to_a),
+                                        ("b", source_b, self.bytes_to_b)):
                 buffer = memory.Memory(shape=SLICE, depth=self.rows, init=[])
                 m.submodules[f"{name}{number}"] = buffer
                 read, write = buffer.read_port(), buffer.write_port(granularity=8)
@@ -64,10 +84,15 @@ class FmapBuffers(wiring.Component):
                                        for kind in ("read", "write"))
                 data = Signal(16, name=f"data_{own}", **OWN)
                 enable = Signal(SLICE // 8, name=f"enable_{own}", **OWN)
+                whole = Signal(name=f"bytes_to_{own}", **OWN)
+                merged, put = (Mux(when, which.word_select(number, SLICE // 8), 0)
+                               for when, which in ((~is_source, merge.new_enable), (whole, places)))
                 m.d.sync += [
+                    whole.eq(to),
                     read_row.eq(Mux(is_source, address, merge.old_row)),
-                    write_row.eq(merge.new_row), data.eq(merge.new_data),
-                    enable.eq(Mux(is_source, 0, merge.new_enable.word_select(number, SLICE // 8))),
+                    write_row.eq(Mux(whole, row, merge.new_row)),
+                    data.eq(Mux(whole, byte.replicate(2), merge.new_data)),
+                    enable.eq(merged | put),
                 ]
                 m.d.comb += [read.addr.eq(read_row), write.addr.eq(write_row),
                              write.data.eq(data.replicate(SLICE // 16)), write.en.eq(enable)]

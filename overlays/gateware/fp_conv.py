@@ -48,12 +48,14 @@ class FpConv(wiring.Component):
     Ports
     -----
     stage, input, units, write : see interfaces
+    loaded : the layer's last unit was taken just before; long before `done`
     """
 
     stage: In(Stage)
     input: Out(InputRead)
     units: In(Units)
     write: Out(FmapWrite)
+    loaded: Out(1)
 
     def __init__(self, fp_outputs: int = 16) -> None:
         if fp_outputs not in (4, 8, 16):
@@ -109,6 +111,7 @@ class FpConv(wiring.Component):
         threshold_slot, weight_slot = Signal(self._slots), Signal(self._slots)
         slot_bits = self._slots.bit_length() - 1
         m.d.comb += self.units.ready.eq(active)
+        m.d.sync += self.loaded.eq(self.units.valid & active & last & weights)
         m.d.sync += [
             before_last.eq((outputs >> 2) - 2),
             raster.loaded.eq(weights & (~active | (unit[slot_bits:] > raster.number))),

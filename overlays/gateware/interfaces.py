@@ -70,6 +70,14 @@ FmapWrite = wiring.Signature({
     "bits": Out(WRITE_BITS),
 })
 
+# A whole byte of a map on its way to a buffer, of 512-bit rows of 64; no two into the same byte.
+ByteWrite = wiring.Signature({
+    "enable": Out(1),
+    "row": Out(17),
+    "place": Out(range(ROW // 8)),
+    "byte": Out(8),
+})
+
 # Sums of classes 2 * `pair` and 2 * `pair` + 1.
 SumsWrite = wiring.Signature({
     "enable": Out(1),

@@ -1,13 +1,15 @@
 """The sequencer: replays programs, starts stages, counts their cycles, stops at errors."""
 
-from amaranth import Module, Mux, Signal, Value
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
 
 from overlays.gateware import unit_memory
 from overlays.gateware.config import Config
+from overlays.gateware.pipeline import register
 from overlays.gateware.register_layout import StageRegisters, layout, width
 from overlays.gateware.stage_check import StageCheck
+from overlays.gateware.stage_counter import LogEntry, StageCounter, count
 from pynq_bnn import registers as r
 
 UNDERRUN_CYCLES = 64
@@ -33,14 +35,15 @@ CODE_BITS, STAGE_BITS, STEP_BITS = (width("ERROR", name) for name in ("CODE", "S
 Cause = data.StructLayout({
     "code": CODE_BITS, "kind": STAGE_BITS, "step": STEP_BITS, "address": 32})
 """What ERROR and ERROR_ADDRESS say."""
-LogEntry = data.StructLayout({"kind": 32, "cycles": 32, "busy": 32, "wait": 32})
 
 
 class Sequencer(wiring.Component):
     """The accelerator's only state machine above the stages.
 
     A stage is *begun* by a pulse of its kind in ``begin`` and ends with ``ended``; a LOAD to PARAMS
-    is only handed over (``loader_ready``) and runs on beside the others.
+    is only handed over (``loader_ready``) and runs on beside the others.  FP_CONV counts as ended
+    once it has its parameters (``fp_loaded``): it too runs on, until ``fp_ended``, beside stages
+    that leave its maps alone; others wait for it.
 
     Attributes
     ----------
@@ -54,8 +57,8 @@ class Sequencer(wiring.Component):
         Pulse that starts the DMA of the program into the program memory; pulse of its end.
     read_fault, write_fault, fault_address
         An AXI error, sticky until `clear`; `loading_parameters` tells whose a read fault is.
-    stage_busy, stage_waiting : In(1)
-        What the running stage does in this cycle.
+    stage_busy, fp_busy, stage_waiting : In(1)
+        What the running stage, but for FP_CONV, FP_CONV, and any of them do in this cycle.
     parameters_left : In(1)
         The stream holds or awaits parameters; `parameters_coming`: more are on their way or ready.
     clear : Out(1)
@@ -82,6 +85,9 @@ class Sequencer(wiring.Component):
     ended: In(1)
     stage_busy: In(1)
     stage_waiting: In(1)
+    fp_loaded: In(1)
+    fp_ended: In(1)
+    fp_busy: In(1)
     read_fault: In(1)
     write_fault: In(1)
     fault_address: In(32)
@@ -119,7 +125,7 @@ class Sequencer(wiring.Component):
         m.d.sync += self.fetch.eq(0)
         counting = Signal()
         m.d.sync += counting.eq(self.busy & now.in_program)
-        _count(m, self.cycles, counting)
+        count(m, self.cycles, counting)
         with m.Switch(now.state):
             self._start(m, now)
             self._replay(m, now)
@@ -141,9 +147,20 @@ class Sequencer(wiring.Component):
             now.bad_steps.eq((self.program_steps == 0)
                              | (self.program_steps > r.PROGRAM_STEPS_MAX)),
             now.bad_address.eq(self.program_address % r.BURST_BYTES != 0),
+            now.collides.eq(self._collides(now)),
             now.programmable.eq(sum((now.word_offset == offset) for offset in offsets) != 0),
             now.starts_stage.eq(now.word_offset == r.offset("STAGE")),
         ]
+
+    def _collides(self, now: "_Now") -> Value:
+        """Whether the next stage must wait for the end of FP_CONV.
+
+        Beside it may run what moves parameters, and what keeps to B while it writes A.
+        """
+        kind, s = self.kind, self.registers
+        elsewhere = Mux(kind == r.BIN_FC, s.target.matches(*r.QUARTERS),
+                        kind.matches(r.LAST, r.STORE) & (s.source != r.FMAP_A))
+        return ~now.to_parameters & ~(now.fp_to_a & elsewhere)
 
     def _start(self, m: Module, now: "_Now") -> None:
         """From the host's write to the fetch of a program, or to a stage of its own."""
@@ -204,10 +221,13 @@ class Sequencer(wiring.Component):
                                          Mux(check.code == r.ERROR_ADDRESS,
                                              self.registers.dma_address, 0))
         with m.Case(State.BEGIN):
-            with m.If((self.loader_ready | (self.kind != r.LOAD)) & ~now.fault):
+            with m.If((self.loader_ready | (self.kind != r.LOAD)) & ~now.fault
+                      & ~(now.beside & now.collides)):
                 m.d.comb += self.begin.eq(1)
                 m.d.sync += [now.run_step.eq(now.current_step), now.run_kind.eq(self.kind),
                              now.settle.eq(0)]
+                with m.If(self.kind == r.FP_CONV):
+                    m.d.sync += now.fp_to_a.eq(self.registers.target == r.FMAP_A)
                 with m.If(now.to_parameters):
                     m.d.sync += now.parameter_step.eq(now.current_step)
                 with m.Else():
@@ -218,7 +238,7 @@ class Sequencer(wiring.Component):
                     m.d.sync += now.state.eq(State.FINISH)
 
     def _end(self, m: Module, now: "_Now") -> None:
-        with m.Case(State.FINISH), m.If(~now.running & ~now.logging & ~now.logged):
+        with m.Case(State.FINISH), m.If(~now.running & ~now.logging & ~now.logged & ~now.beside):
             with m.If(now.in_program & self.parameters_left):
                 m.d.comb += now.stop(r.ERROR_LEFTOVER, 0, now.current_step)
             with m.Elif(~(self.read_fault | self.write_fault)):
@@ -256,35 +276,59 @@ class Sequencer(wiring.Component):
         with m.If(now.fault):
             m.d.sync += [self.error_code.eq(stopped.code), self.error_stage.eq(stopped.kind),
                          self.error_step.eq(stopped.step), self.error_address.eq(stopped.address),
-                         now.running.eq(0), self.busy.eq(0), self.done.eq(0)]
+                         now.running.eq(0), now.beside.eq(0), self.busy.eq(0), self.done.eq(0)]
             m.d.sync += now.state.eq(State.STOPPED)
         with m.If(self.reset):
             m.d.sync += [signal.eq(0) for signal in (
                 self.error_code, self.error_stage, self.error_step, self.error_address,
-                now.running, self.busy, self.done, self.step, self.stages, self.cycles)]
+                now.running, now.beside, self.busy, self.done, self.step, self.stages, self.cycles)]
             m.d.sync += now.state.eq(State.STOPPED)
 
     def _log(self, m: Module, now: "_Now") -> None:
-        """Count the running stage's cycles and write its entry when it ends."""
-        entry = self.log_entry
-        counting = now.running & ~self.ended
-        for counter, counted in ((entry.cycles, 1), (entry.busy, self.stage_busy),
-                                 (entry.wait, self.stage_waiting)):
-            up = Signal()
-            m.d.sync += up.eq(counting & counted)
-            _count(m, counter, up)
-        with m.If(self.begin):
-            m.d.sync += [entry.kind.eq(self.kind), entry.cycles.eq(0), entry.busy.eq(0),
-                         entry.wait.eq(0)]
-        handed_over, room = Signal(), Signal()
-        m.d.sync += handed_over.eq(self.begin & now.to_parameters)
-        ended = now.running & self.ended
+        """Count the running stage's cycles and write its entry when it ends.
+
+        FP_CONV has a counter of its own.  Its entry is written in its turn, when the next stage
+        could begin, and again, with all its cycles, when it ends.
+        """
+        m.submodules.main, m.submodules.fp = main, fp = StageCounter(), StageCounter()
+        is_fp = now.run_kind == r.FP_CONV
+        freed, ended = Signal(), Signal()
+        through, again = Signal(2), Signal()  # after FP_CONV's end
+        m.d.comb += [
+            main.kind.eq(self.kind), main.begin.eq(self.begin),
+            main.runs.eq(now.running & ~self.ended), main.busy.eq(self.stage_busy),
+            main.waiting.eq(self.stage_waiting),
+            fp.kind.eq(r.FP_CONV), fp.begin.eq(self.begin & (self.kind == r.FP_CONV)),
+            fp.runs.eq((now.running & is_fp | now.beside) & ~self.fp_ended & ~through[0]),
+            fp.busy.eq(self.fp_busy), fp.waiting.eq(self.stage_waiting & ~now.beside),
+            freed.eq(now.running & is_fp & self.fp_loaded),
+            ended.eq(now.running & self.ended | freed),
+        ]
         with m.If(ended):
             m.d.sync += now.running.eq(0)
-        # the counters settle meanwhile; both keep the run from ending before the entry
-        m.d.sync += [now.logging.eq(ended | handed_over), now.logged.eq(now.logging),
-                     room.eq(self.stages < r.LOG_ENTRIES),
-                     self.log_write.eq(now.logged & room), self.log_index.eq(self.stages)]
+        with m.If(freed & ~now.fault & ~self.reset):
+            m.d.sync += now.beside.eq(1)
+        # the counters settle meanwhile; all of these keep the run from ending before the entry
+        handed_over, room = Signal(), Signal()
+        m.d.sync += [
+            handed_over.eq(self.begin & now.to_parameters),
+            now.logging.eq(ended | handed_over), now.logged.eq(now.logging),
+            room.eq(self.stages < r.LOG_ENTRIES),
+        ]
+        in_turn = register(m, register(m, freed, "freed"), "in_turn")
+        index, has_room, of_fp = Signal.like(self.log_index), Signal(), Signal()
+        m.d.comb += [again.eq(now.beside & through.all() & ~now.logged),
+                     self.log_entry.eq(Mux(of_fp, fp.entry, main.entry))]
+        m.d.sync += [
+            through.eq(Mux(now.beside & ~again, Cat(self.fp_ended | through[0], through[0]), 0)),
+            self.log_write.eq(Mux(now.logged, room, again & has_room)),
+            self.log_index.eq(Mux(now.logged, self.stages, index)),
+            of_fp.eq(~now.logged | in_turn),
+        ]
+        with m.If(again):
+            m.d.sync += now.beside.eq(0)
+        with m.If(now.logged & in_turn):
+            m.d.sync += [index.eq(self.stages), has_room.eq(room)]
         with m.If(now.logged & room):
             m.d.sync += self.stages.eq(self.stages + 1)
 
@@ -295,6 +339,7 @@ class _Now:
     def __init__(self) -> None:
         self.state = Signal(State)
         self.in_program, self.running = Signal(), Signal()
+        self.beside, self.fp_to_a, self.collides = Signal(), Signal(), Signal()
         self.logging, self.logged = Signal(), Signal()
         self.run_kind, self.run_step = Signal(KIND_BITS), Signal(STEP_BITS)
         self.parameter_step = Signal(STEP_BITS)
@@ -310,12 +355,3 @@ class _Now:
         """A fault is found: what ERROR and ERROR_ADDRESS will say."""
         return [self.found.eq(1), self.cause.code.eq(number), self.cause.kind.eq(kind),
                 self.cause.step.eq(step), self.cause.address.eq(where)]
-
-
-def _count(m: Module, counter: object, up: object) -> None:
-    """Count up in two halves: the carry between them takes a cycle, not a chain of 32 bits."""
-    counter = Value.cast(counter)
-    half = len(counter) // 2
-    carry = Signal()
-    m.d.sync += [carry.eq(up & counter[:half].all()), counter[:half].eq(counter[:half] + up),
-                 counter[half:].eq(counter[half:] + carry)]

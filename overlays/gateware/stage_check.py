@@ -58,7 +58,8 @@ class StageCheck(wiring.Component):
         place = later(Mux(kind == r.LOAD, s.target, s.source))
         bad_bytes = Const(0)
         rooms = {r.INPUT: config.batch * r.PICTURE_BYTES, r.SUMS: config.batch * r.BURST_BYTES,
-                 r.FMAP_A: config.fmap_rows * ROW_BYTES, r.FMAP_B: config.fmap_rows * ROW_BYTES}
+                 **{buffer: config.fmap_rows * ROW_BYTES for buffer in (r.FMAP_A, r.FMAP_B)},
+                 **{buffer: config.fmap_rows // 4 * ROW_BYTES for buffer in r.QUARTERS}}
         for number, room in rooms.items():
             bad_bytes |= (place == number) & ~_within(m, s.dma_bytes, room)
         store_parameters = later((kind == r.STORE) & (s.source == r.PARAMS))
@@ -88,18 +89,24 @@ class StageCheck(wiring.Component):
 
     def _rows_exceed(self, m: Module, fp: Value, conv: Value, last: Value, in_pixels: Value,
                      out_pixels: Value) -> Signal:
-        """Whether an image's source or target map takes more than its part of a buffer's rows.
+        """Whether an image's source or target map takes more than its part of a buffer's rows, or
+        of a quarter of them where one lies in a quarter.
 
         A row holds 1, 2 or 4 pixels or, of a single one with more channels, 8 blocks of 64.
         """
         s = self.registers
         most = (1 << PIXEL_BITS) - 1
         batch = register(m, s.batch[:self.config.batch.bit_length()])
+        quarter = register(m, s.source.matches(*r.QUARTERS)
+                           | s.target.matches(*r.QUARTERS) & (self.kind == r.BIN_FC))
 
         def exceeds(things: Value, things_in_row: Value) -> Signal:
-            table = [min(((self.config.fmap_rows // images if images else 0) << shift), most)
-                     for images in range(1 << len(batch)) for shift in range(4)]
-            room = register(m, _look_up(table, Cat(things_in_row, batch)))
+            rows = self.config.fmap_rows
+            tables = [[min(((room // images if images else 0) << shift), most)
+                       for images in range(1 << len(batch)) for shift in range(4)]
+                      for room in (rows, rows // 4)]
+            rooms = [register(m, _look_up(table, Cat(things_in_row, batch))) for table in tables]
+            room = register(m, Mux(quarter, rooms[1], rooms[0]))
             return register(m, register(m, things) > room)
 
         blocks, out_blocks = s.channels[6:14], s.outputs[6:14]
@@ -111,16 +118,21 @@ class StageCheck(wiring.Component):
 
     def _buffers_fit(self, m: Module) -> Value:
         source, target = self.registers.source, self.registers.target
-        from_map, to_map = (
+        from_whole, to_whole = (
             register(m, place.matches(r.FMAP_A, r.FMAP_B)) for place in (source, target))
+        from_quarter, to_quarter = (
+            register(m, place.matches(*r.QUARTERS)) for place in (source, target))
+        from_map = from_whole | from_quarter
         from_sums, from_params = register(m, source == r.SUMS), register(m, source == r.PARAMS)
         to_memory = register(m, target.matches(r.INPUT, r.PARAMS))
-        between_maps = from_map & to_map & register(m, source != target)
+        other = register(m, source != target)
+        between_maps = from_whole & to_whole & other
+        to_end = from_map & to_quarter & register(m, source != r.FMAP_A) & other
         fits = {
             r.LOAD: to_memory,
-            r.FP_CONV: register(m, source == r.INPUT) & to_map,
+            r.FP_CONV: register(m, source == r.INPUT) & to_whole,
             r.BIN_CONV: between_maps,
-            r.BIN_FC: between_maps,
+            r.BIN_FC: between_maps | to_end,
             r.LAST: from_map & register(m, target == r.SUMS),
             r.STORE: from_map | from_sums | from_params,
         }

@@ -9,7 +9,7 @@ import numpy as np
 from pynq_bnn.devices.model.layout import ROW_BYTES, map_rows, owned
 from pynq_bnn.devices.model.stages import Limits
 from pynq_bnn.devices.simulated.dram import WORD
-from pynq_bnn.registers import BURST_BYTES, FMAP_A, FMAP_B, PICTURE_BYTES, SUMS
+from pynq_bnn.registers import BURST_BYTES, FMAP_A, FMAP_B, PICTURE_BYTES, QUARTERS, SUMS
 
 
 class _StuckBit(NamedTuple):
@@ -44,6 +44,9 @@ class Memories:
             FMAP_A: self._junk(limits.fmap_rows, ROW_BYTES),
             FMAP_B: self._junk(limits.fmap_rows, ROW_BYTES),
             SUMS: self._junk(limits.batch, BURST_BYTES)}
+        quarter = limits.fmap_rows // 4
+        for number, buffer in enumerate(QUARTERS, start=2):  # views
+            self._rows[buffer] = self._rows[FMAP_B][number * quarter:(number + 1) * quarter]
         self.drop_parameters()
 
     def _junk(self, *shape: int) -> np.ndarray:
@@ -58,22 +61,23 @@ class Memories:
         return self._input[:images * words * WORD.itemsize].reshape(images, -1)
 
     def write_maps(self, buffer: int, maps: np.ndarray) -> None:
-        """Write (images, pixels, channels // 8) bytes to FMAP_A or FMAP_B."""
+        """Write (images, pixels, channels // 8) bytes to a feature-map buffer."""
         images, pixels, channel_bytes = maps.shape
         rows = map_rows(pixels, 8 * channel_bytes)
         stored = self._junk(images, rows * ROW_BYTES)
         owned(stored, pixels, 8 * channel_bytes)[:] = maps
         self._rows[buffer][:images * rows] = stored.reshape(-1, ROW_BYTES)
+        whole = FMAP_B if buffer in QUARTERS else buffer
         for stuck in self._stuck:
-            if stuck.buffer == buffer:
+            if stuck.buffer == whole:
                 byte, mask = stuck.bit // 8, np.uint8(1 << stuck.bit % 8)
                 if stuck.value:
-                    self._rows[buffer][stuck.row, byte] |= mask
+                    self._rows[whole][stuck.row, byte] |= mask
                 else:
-                    self._rows[buffer][stuck.row, byte] &= ~mask
+                    self._rows[whole][stuck.row, byte] &= ~mask
 
     def read_maps(self, buffer: int, images: int, pixels: int, channels: int) -> np.ndarray:
-        """The first `images` in FMAP_A or FMAP_B: (images, pixels, channels // 8) bytes."""
+        """The first `images` in a feature-map buffer: (images, pixels, channels // 8) bytes."""
         rows = map_rows(pixels, channels)
         stored = self._rows[buffer][:images * rows].reshape(images, -1)
         return owned(stored, pixels, channels)
@@ -85,7 +89,7 @@ class Memories:
         self._rows[SUMS][:len(sums)] = stored
 
     def read_words(self, buffer: int, count: int) -> np.ndarray:
-        """The first words of FMAP_A, FMAP_B or SUMS, as STORE sends them: (count,)."""
+        """The first words of a feature-map buffer or SUMS, as STORE sends them: (count,)."""
         return self._rows[buffer].reshape(-1).view(WORD)[:count]
 
     @property

@@ -28,6 +28,7 @@ from pynq_bnn.registers import (
     PAD_ZERO,
     PARAMS,
     PICTURE_BYTES,
+    QUARTERS,
     STORE,
     STORE_BYTES_MAX,
     SUMS,
@@ -36,7 +37,8 @@ from pynq_bnn.registers import (
 
 PICTURE_CHANNELS = 3
 
-_MAPS = (FMAP_A, FMAP_B)
+_WHOLE = (FMAP_A, FMAP_B)
+_MAPS = (*_WHOLE, *QUARTERS)
 _CONVS = (FP_CONV, BIN_CONV)
 
 
@@ -175,10 +177,12 @@ def _buffers_fit(stage: Stage) -> bool:
     if stage.kind == STORE:
         return source in (PARAMS, SUMS, *_MAPS)
     if stage.kind == FP_CONV:
-        return source == INPUT and target in _MAPS
+        return source == INPUT and target in _WHOLE
     if stage.kind == LAST:
         return source in _MAPS and target == SUMS
-    return source in _MAPS and target in _MAPS and source != target
+    if stage.kind == BIN_FC and target in QUARTERS:
+        return source in _MAPS and source not in (FMAP_A, target)
+    return source in _WHOLE and target in _WHOLE and source != target
 
 
 def _shape_fits(stage: Stage, limits: Limits) -> bool:
@@ -221,7 +225,13 @@ def _size_fits(stage: Stage, limits: Limits) -> bool:
     if stage.kind == STORE:
         in_sums = stage.source == SUMS
         return stage.dma_bytes <= (limits.batch * BURST_BYTES if in_sums
-                                   else limits.fmap_rows * ROW_BYTES)
+                                   else _rows(stage, limits) * ROW_BYTES)
     source = 0 if stage.kind == FP_CONV else map_rows(stage.pixels, stage.channels)
     target = 0 if stage.kind == LAST else map_rows(stage.out_pixels, stage.outputs)
-    return stage.batch * max(source, target) <= limits.fmap_rows
+    return stage.batch * max(source, target) <= _rows(stage, limits)
+
+
+def _rows(stage: Stage, limits: Limits) -> int:
+    """Rows that a stage's maps may take: a quarter of them all where one lies in a quarter."""
+    quarter = stage.source in QUARTERS or stage.kind == BIN_FC and stage.target in QUARTERS
+    return limits.fmap_rows // 4 if quarter else limits.fmap_rows

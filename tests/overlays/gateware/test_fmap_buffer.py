@@ -1,5 +1,6 @@
 import random
 
+import pytest
 from amaranth.sim import Simulator
 
 from overlays.gateware.config import Config
@@ -102,6 +103,60 @@ def test_a_write_is_there_after_merge_cycles():
         await ctx.tick().repeat(MERGE_CYCLES - 1)
         await put(ctx, dut, 513, 0, 1)
         await ctx.tick().repeat(MERGE_CYCLES - 2)  # and one in rows()
+        assert (await rows(ctx, dut, 1))[1] == 3
+
+    run(bench)
+
+
+@pytest.mark.parametrize("to_b", [0, 1])
+@pytest.mark.parametrize("source_b", [0, 1])
+def test_bytes_go_where_they_shall_beside_the_stages_own(source_b, to_b):
+    """Into the source, while a stage writes into its target; or into the target, alone."""
+    rng = random.Random(source_b + 2 * to_b)
+    beside = source_b == to_b
+
+    async def bench(ctx, dut):
+        await clear(ctx, dut)
+        models = [[0] * ROWS for _ in range(2)]
+        ctx.set(dut.source_b, source_b)
+        ctx.set(dut.bytes_to_b if to_b else dut.bytes_to_a, 1)
+        await ctx.tick().repeat(2)
+        for place in rng.sample(range(64 * ROWS), 200):
+            byte, bits = rng.getrandbits(8), rng.getrandbits(16)
+            ctx.set(dut.bytes.row, place // 64)
+            ctx.set(dut.bytes.place, place % 64)
+            ctx.set(dut.bytes.byte, byte)
+            ctx.set(dut.bytes.enable, 1)
+            models[to_b][place // 64] &= ~(0xFF << 8 * (place % 64))
+            models[to_b][place // 64] |= byte << 8 * (place % 64)
+            row, word = rng.randrange(ROWS), rng.randrange(32)
+            if beside:
+                await put(ctx, dut, 512 * row + 16 * word, 4, bits)
+                models[1 - source_b][row] &= ~(0xFFFF << 16 * word)
+                models[1 - source_b][row] |= bits << 16 * word
+            else:
+                await ctx.tick()
+        ctx.set(dut.bytes.enable, 0)
+        await ctx.tick().repeat(MERGE_CYCLES)
+        ctx.set(dut.bytes_to_a, 0)
+        ctx.set(dut.bytes_to_b, 0)
+        assert [await rows(ctx, dut, b) for b in (0, 1)] == models
+
+    run(bench)
+
+
+def test_a_byte_is_there_before_merge_cycles():
+    async def bench(ctx, dut):
+        await clear(ctx, dut)
+        ctx.set(dut.source_b, 1)
+        ctx.set(dut.bytes_to_b, 1)
+        await ctx.tick().repeat(2)
+        ctx.set(dut.bytes.row, 1)
+        ctx.set(dut.bytes.byte, 3)
+        ctx.set(dut.bytes.enable, 1)
+        await ctx.tick()
+        ctx.set(dut.bytes.enable, 0)
+        await ctx.tick().repeat(MERGE_CYCLES - 3)  # and one in rows()
         assert (await rows(ctx, dut, 1))[1] == 3
 
     run(bench)

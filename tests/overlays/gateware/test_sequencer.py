@@ -1,5 +1,6 @@
 """Programs, stages, log and errors of the sequencer, with pretended stages around it."""
 
+import pytest
 from amaranth.sim import Simulator
 
 from overlays.gateware.config import SMALL
@@ -8,15 +9,20 @@ from overlays.gateware.unit_memory import READ_LATENCY
 from pynq_bnn import registers as r
 
 STAGE_CYCLES = 20
+FP_LOADED, FP_CYCLES = 8, 150
 LOAD = {"dma_address": 0x1000, "dma_bytes": 128, "target": r.INPUT}
 LAST = {"height": 1, "width": 1, "channels": 64, "outputs": 10, "batch": 1, "source": r.FMAP_A,
         "target": r.SUMS}
 
 
-def run(bench, program=(), registers=LAST, ends=True):
-    """`bench` beside a program memory and, if `ends`, stages that take STAGE_CYCLES each."""
+def run(bench, program=(), registers=LAST, ends=True, moments=None):
+    """`bench` beside a program memory and, if `ends`, stages that take STAGE_CYCLES each.
+
+    FP_CONV takes FP_CYCLES; `moments` gets each stage begun and whether that went on then.
+    """
     dut = Sequencer(SMALL)
     writes, begun = [], []
+    moments = [] if moments is None else moments
 
     async def memory(ctx):
         words = list(program) + [0] * 4
@@ -27,15 +33,22 @@ def run(bench, program=(), registers=LAST, ends=True):
             ctx.set(dut.program_word, pipe.pop(0))
 
     async def stages(ctx):
-        left = 0
+        left = fp_left = 0
         while True:
             _, _, begin, kind, fetch = await ctx.tick().sample(dut.begin, dut.kind, dut.fetch)
             if begin:
                 begun.append(kind)
-                left = STAGE_CYCLES
+                moments.append((kind, fp_left > 0))
+                if kind == r.FP_CONV:
+                    fp_left = FP_CYCLES
+                else:
+                    left = STAGE_CYCLES
             ctx.set(dut.ended, ends and left == 1)
             ctx.set(dut.stage_busy, left > 5)
-            left = max(left - 1, 0)
+            ctx.set(dut.fp_loaded, ends and fp_left == FP_CYCLES - FP_LOADED)
+            ctx.set(dut.fp_ended, ends and fp_left == 1)
+            ctx.set(dut.fp_busy, fp_left > 10)
+            left, fp_left = max(left - 1, 0), max(fp_left - 1, 0)
             ctx.set(dut.fetched, fetch)
 
     async def watch(ctx):
@@ -232,3 +245,117 @@ def test_a_start_while_busy():
         assert not ctx.get(dut.busy)
 
     run(bench, ends=False)
+
+
+FP = {"height": 1, "width": 1, "channels": 3, "outputs": 64, "batch": 1, "source": r.INPUT,
+      "target": r.FMAP_A}
+FC = {"height": 1, "width": 1, "channels": 64, "outputs": 64, "batch": 1, "source": r.FMAP_B,
+      "target": r.FMAP_C}
+
+
+def beside(*stages, first=FP):
+    """Run FP_CONV and then these stages, (kind, registers) each: begun while it went on, or not."""
+    moments, entries, stages = [], [], [(r.FP_CONV, first), *stages]
+
+    async def bench(ctx, dut):
+        await pulse(ctx, dut.run)
+        await ctx.tick()
+        for _ in range(1000):
+            begun = min(len(moments), len(stages) - 1)
+            for name, value in stages[begun][1].items():  # of the stage that comes next
+                ctx.set(dut.registers[name], value)
+            if ctx.get(dut.log_write):
+                entry = dut.log_entry
+                entries.append([ctx.get(value) for value in (
+                    dut.log_index, entry.kind, entry.cycles, entry.busy)])
+            if not ctx.get(dut.busy):
+                break
+            await ctx.tick()
+        assert ctx.get(dut.done), error(ctx, dut)
+        assert ctx.get(dut.stages) == len(stages)
+
+    run(bench, [step("STAGE", kind) for kind, _ in stages], first, moments=moments)
+    assert [kind for kind, _ in moments] == [kind for kind, _ in stages]
+    return [went_on for _, went_on in moments[1:]], entries
+
+
+STORE = {"dma_address": 0x1000, "dma_bytes": 128, "source": r.SUMS}
+
+
+@pytest.mark.parametrize("kind, registers, waits", [
+    (r.BIN_FC, FC, False),
+    (r.BIN_FC, {**FC, "source": r.FMAP_D}, False),
+    (r.BIN_FC, {**FC, "target": r.FMAP_A}, True),
+    (r.BIN_FC, {**FC, "source": r.FMAP_A, "target": r.FMAP_B}, True),
+    (r.LAST, {**LAST, "source": r.FMAP_C}, False),
+    (r.LAST, {**LAST, "source": r.FMAP_B}, False),
+    (r.LAST, LAST, True),
+    (r.STORE, STORE, False),
+    (r.STORE, {**STORE, "source": r.FMAP_D}, False),
+    (r.STORE, {**STORE, "source": r.FMAP_A}, True),
+    (r.LOAD, {**LOAD, "target": r.PARAMS}, False),
+    (r.LOAD, LOAD, True),
+    (r.FP_CONV, FP, True),
+    (r.FP_CONV, {**FP, "target": r.FMAP_B}, True),
+    (r.BIN_CONV, {**FP, "channels": 64, "source": r.FMAP_A, "target": r.FMAP_B}, True),
+    (r.BIN_CONV, {**FP, "channels": 64, "source": r.FMAP_B, "target": r.FMAP_A}, True),
+])
+def test_what_runs_beside_fp_conv(kind, registers, waits):
+    went_on, entries = beside((kind, registers))
+    assert went_on == [not waits]
+    fp = [entry for entry in entries if entry[:2] == [0, r.FP_CONV]]
+    assert fp[-1] == [0, r.FP_CONV, FP_CYCLES - 1, FP_CYCLES - 10], "all of its cycles"
+    assert entries[0][:2] == [0, r.FP_CONV], "in its turn"
+    if kind not in (r.FP_CONV, r.LOAD):
+        assert [entry for entry in entries if entry[0] == 1] == [[1, kind, STAGE_CYCLES - 1, 15]]
+
+
+def test_nothing_but_parameters_moves_while_fp_conv_writes_b():
+    for registers in (FC, {**FC, "source": r.FMAP_D}):
+        assert beside((r.BIN_FC, registers), first={**FP, "target": r.FMAP_B})[0] == [False]
+    assert beside((r.STORE, STORE), first={**FP, "target": r.FMAP_B})[0] == [False]
+    assert beside((r.LOAD, {**LOAD, "target": r.PARAMS}),
+                  first={**FP, "target": r.FMAP_B})[0] == [True]
+
+
+def test_several_stages_beside_fp_conv_and_the_end_waits_for_it():
+    went_on, entries = beside((r.BIN_FC, FC), (r.LAST, {**LAST, "source": r.FMAP_C}),
+                              (r.BIN_CONV, {**FP, "channels": 64, "source": r.FMAP_B}))
+    assert went_on == [True, True, False]
+    assert [entry[:2] for entry in entries] == [
+        [0, r.FP_CONV], [1, r.BIN_FC], [2, r.LAST], [0, r.FP_CONV], [3, r.BIN_CONV]]
+    assert beside((r.BIN_FC, FC))[1][-1][:2] == [0, r.FP_CONV]
+
+
+def test_fp_conv_by_hand_is_done_when_it_has_ended():
+    async def bench(ctx, dut):
+        ctx.set(dut.host_kind, r.FP_CONV)
+        await pulse(ctx, dut.stage_written)
+        await ctx.tick().repeat(FP_CYCLES)
+        assert ctx.get(dut.busy)
+        await settle(ctx, dut, 40)
+        assert ctx.get(dut.done)
+
+    run(bench, registers=FP)
+
+
+def test_a_reset_and_an_error_forget_fp_conv():
+    async def bench(ctx, dut):
+        await pulse(ctx, dut.run)
+        await ctx.tick().repeat(60)  # FP_CONV goes on
+        assert ctx.get(dut.busy)
+        await pulse(ctx, dut.reset)
+        await settle(ctx, dut, 5)
+        ctx.set(dut.program_steps, 1)
+        for name, value in {**FP, **LAST}.items():
+            ctx.set(dut.registers[name], value)
+        ctx.set(dut.host_kind, r.BIN_CONV)
+        await ctx.tick().repeat(3)
+        for name, value in {**FP, "channels": 64, "source": r.FMAP_B}.items():
+            ctx.set(dut.registers[name], value)
+        await pulse(ctx, dut.stage_written)
+        await settle(ctx, dut, 60)  # and nobody waits for it
+        assert ctx.get(dut.done)
+        assert ctx.get(dut.log_index) == 0
+
+    run(bench, [step("STAGE", r.FP_CONV)], FP)

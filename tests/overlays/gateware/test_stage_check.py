@@ -35,9 +35,12 @@ def wild(rng, bits):
 def plausible(rng, kind, config):
     """Registers of a stage that is nearly right."""
     a, b = rng.sample((r.FMAP_A, r.FMAP_B), 2)
+    if kind in (r.BIN_FC, r.LAST) and rng.random() < 0.5:
+        a, b = rng.choice((r.FMAP_B, *r.QUARTERS)), rng.choice(r.QUARTERS)
     source, target = {
         r.LOAD: (rng.randrange(16), rng.choice((r.INPUT, r.PARAMS))),
-        r.STORE: (rng.choice((r.FMAP_A, r.FMAP_B, r.SUMS, r.PARAMS)), rng.randrange(16)),
+        r.STORE: (rng.choice((r.FMAP_A, r.FMAP_B, *r.QUARTERS, r.SUMS, r.PARAMS)),
+                  rng.randrange(16)),
         r.FP_CONV: (r.INPUT, a), r.LAST: (a, r.SUMS)}.get(kind, (a, b))
     conv = kind in (r.FP_CONV, r.BIN_CONV)
     side = rng.choice((1, 4, 8, MAX_SIDE, MAX_SIDE))
@@ -47,7 +50,8 @@ def plausible(rng, kind, config):
     most = MAX_CHANNELS if conv or height * width > 1 else MAX_FC_INPUTS
     outputs = 64 * rng.randint(1, (MAX_CHANNELS if conv else MAX_FC_INPUTS) // 64)
     room = {r.INPUT: config.batch * 4096, r.SUMS: config.batch * 128,
-            r.PARAMS: r.STORE_BYTES_MAX}.get(
+            r.PARAMS: r.STORE_BYTES_MAX,
+            **{buffer: config.fmap_rows // 4 * 64 for buffer in r.QUARTERS}}.get(
         target if kind == r.LOAD else source, config.fmap_rows * 64)
     return {
         "dma_address": 128 * rng.getrandbits(25),

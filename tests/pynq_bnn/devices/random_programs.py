@@ -13,6 +13,8 @@ BASE, MEMORY_BYTES = 0x1000_0000, 64 << 20
 """Where the simulated devices' memory lies."""
 ARENA_BYTES = 1 << 19
 """So much of it, from BASE, a case sets."""
+FMAP_ROWS = 512
+"""Of the small configuration."""
 PROGRAM, PICTURES, SUMS, PARAMETERS = (BASE + place for place in (0, 0x1000, 0x3000, 0x4000))
 
 
@@ -35,8 +37,10 @@ def random_case(rng: np.random.Generator, mistakes: int) -> Case:
         some = min(int(rng.integers(1, 40)) * packing.BURST_WORDS, len(stream.words))
         right = [*program.load_parameters(PARAMETERS, some), *program.store(r.PARAMS, SUMS, some)]
     else:
-        right = program.network_program(
-            network, stream, program.Addresses(PICTURES, PARAMETERS, SUMS), batch)
+        follows = (program.can_follow(network, batch, FMAP_ROWS)
+                   and rng.random() < 0.7)
+        right = program.network_program(network, stream, program.Addresses(
+            PICTURES, PARAMETERS, SUMS, PICTURES if follows else None), batch)
     steps = _writes(right)
     for _ in range(mistakes):
         _mistake(rng, steps)

@@ -34,16 +34,25 @@ TAKEN = [
     (FC, {"height": 4, "width": 4, "channels": 512}),
     (FC, {"height": 1, "width": 3, "channels": 64}),
     (FC, {"height": 4, "width": 32, "channels": 64}),
-    (LAST, {}), (LAST, {"outputs": 2, "source": r.FMAP_B}),
+    (FC, {"source": r.FMAP_B, "target": r.FMAP_C, "batch": 8}),
+    (FC, {"source": r.FMAP_C, "target": r.FMAP_D}), (FC, {"source": r.FMAP_D, "target": r.FMAP_C}),
+    (LAST, {}), (LAST, {"outputs": 2, "source": r.FMAP_B}), (LAST, {"source": r.FMAP_D}),
+    (STORE_MAP, {"source": r.FMAP_C, "dma_bytes": 512 * 64}),
     (LAST, {"height": 2, "width": 8, "channels": 512, "padding": r.PAD_NONE})]
 
 REFUSED = {
     r.ERROR_STAGE: [(Stage(0), {}), (Stage(7), {}), (Stage(15), {})],
     r.ERROR_BUFFER: [
         (LOAD_INPUT, {"target": r.FMAP_A}), (LOAD_INPUT, {"target": r.SUMS}),
-        (LOAD_INPUT, {"target": 5}), (STORE_MAP, {"source": r.INPUT}), (STORE_MAP, {"source": 5}),
+        (LOAD_INPUT, {"target": r.FMAP_C}), (LOAD_INPUT, {"target": 7}),
+        (STORE_MAP, {"source": r.INPUT}), (STORE_MAP, {"source": 7}),
         (FP, {"source": r.FMAP_B}), (FP, {"target": r.SUMS}), (BIN, {"source": r.INPUT}),
+        (FP, {"target": r.FMAP_C}), (BIN, {"target": r.FMAP_D}), (BIN, {"source": r.FMAP_C}),
         (BIN, {"target": r.FMAP_A}), (BIN, {"target": r.SUMS}), (FC, {"source": r.FMAP_A}),
+        (FC, {"source": r.FMAP_A, "target": r.FMAP_C}),
+        (FC, {"source": r.FMAP_C, "target": r.FMAP_C}),
+        (FC, {"source": r.FMAP_C, "target": r.FMAP_A}),
+        (FC, {"source": r.FMAP_D, "target": r.FMAP_B}),
         (LAST, {"target": r.FMAP_B}), (LAST, {"source": r.PARAMS})],
     r.ERROR_SHAPE: [
         (FP, {"channels": 64}), (FP, {"padding": r.PAD_ONE}), (FP, {"batch": 0}),
@@ -61,6 +70,7 @@ REFUSED = {
         (FC, {"batch": 9}), (LAST, {"outputs": 1}), (LAST, {"outputs": 65}),
         (LAST, {"channels": 32})],
     r.ERROR_SIZE: [
+        (STORE_MAP, {"source": r.FMAP_C, "dma_bytes": 512 * 64 + 128}),
         (LOAD_INPUT, {"dma_bytes": 8 * 4096 + 128}), (LOAD_INPUT, {"dma_bytes": 8 * 4096 + 1}),
         (STORE_MAP, {"dma_bytes": 2048 * 64 + 128}), (STORE_SUMS, {"dma_bytes": 8 * 128 + 128}),
         (STORE_PARAMS, {"dma_bytes": 0x10000 * 128}), (STORE_PARAMS, {"dma_bytes": 1 << 31}),
