@@ -234,13 +234,16 @@ class Classifier:
             first += len(some)
 
     def _runs(self, batches: Iterator[_Batch]) -> Iterator[Tuple[_Batch, Run]]:
-        """Run batch after batch; each is prepared while the device works on the one before."""
+        """Run batch after batch; each is prepared while the device works on those before."""
         before: Optional[Tuple[_Batch, Started]] = None
-        for batch in batches:
-            started = self.accelerator.start(batch.pictures)
+        batch = next(batches, None)
+        while batch is not None:
+            following = next(batches, None)
+            started = self.accelerator.start(
+                batch.pictures, None if following is None else following.pictures)
             if before is not None:
                 yield before[0], self.accelerator.finish(before[1])
-            before = batch, started
+            before, batch = (batch, started), following
         if before is not None:
             yield before[0], self.accelerator.finish(before[1])
 

@@ -76,7 +76,8 @@ class CpuAccelerator:
         """All layers of some pictures uint8 (N, H, W, 3), at most :attr:`batch` of them."""
         return self.finish(self.start(pictures))
 
-    def start(self, pictures: np.ndarray) -> "Future[Run]":
+    def start(self, pictures: np.ndarray,
+              following: Optional[np.ndarray] = None) -> "Future[Run]":
         """Begin a run and return at once; :meth:`finish` waits for it."""
         engine = self._loaded()
         self._require_pictures(pictures, engine)

@@ -33,11 +33,15 @@ class Turn:
         Held while the accelerator's registers are used.
     unsettled : object with ``reset()``, or None
         Who started something whose end was not seen: a reset comes before the next use.
+    prepared : object, or None
+        What the latest run leaves in the accelerator for the next one; whatever else is begun, and
+        a reset, makes it nothing.
     """
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.unsettled: Optional[Any] = None
+        self.prepared: Optional[Any] = None
         self._changed = threading.Condition(self.lock)
         self._running: Callable[[], Optional[Any]] = _nobody
         self._stepping: Callable[[], Optional[Stepping]] = _nobody
@@ -76,9 +80,10 @@ class Turn:
             running.complete()
         self.quieten()
 
-    def begin_run(self, run: Any) -> None:
+    def begin_run(self, run: Any, prepares: Optional[Any] = None) -> None:
         """From now on the accelerator does `run`: ``run.complete()`` waits for its end."""
         self._running = weakref.ref(run)
+        self.prepared = prepares
 
     def current_run(self) -> Optional[Any]:
         """The run under way, if its user still wants it."""
@@ -94,6 +99,7 @@ class Turn:
 
     def begin_stepping(self, stepping: Stepping) -> None:
         self._stepping = weakref.ref(stepping)
+        self.prepared = None
 
     def require_stepping(self, stepping: Stepping) -> None:
         """Raise BusyError unless `stepping` still has the device."""
@@ -114,7 +120,7 @@ class Turn:
     def forget(self) -> None:
         """End whatever is under way: the accelerator was reset."""
         self._running = self._stepping = _nobody
-        self.unsettled = None
+        self.unsettled = self.prepared = None
         self._changed.notify_all()
 
 

@@ -24,21 +24,25 @@ from pynq_bnn.driver.capabilities import identify
 from pynq_bnn.driver.control import LOAD_AGAIN, Control
 from pynq_bnn.driver.memory import READ_BACK_WORDS, SLOTS, DeviceMemory
 from pynq_bnn.driver.pictures import require_pictures
-from pynq_bnn.driver.run import Run, Started
+from pynq_bnn.driver.run import Prepared, Program, Run, Started
 from pynq_bnn.driver.stage_log import StageCycles, read_log
 from pynq_bnn.errors import BnnError, ClosedError, DeviceError
 
 log = logging.getLogger(__name__)
 
 DEFAULT_TIMEOUT_S = 10.0
+PROGRAMS_BESIDE = SLOTS * (1 + 2 * (SLOTS - 1))
+"""Programs of runs whose first layer is done, or that do another's, in each slot: one without a
+next batch, and two for each slot that the next one may have."""
 
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
     """A network in a device: everything that is known once it is loaded.
 
-    `shape` is one picture's; `programs` has the address and the steps of a slot's and a count's
-    program, `cycles` how long a run of so many pictures took.
+    `shape` is one picture's; `overlaps` if a full batch's first layer can be computed beside the
+    last ones of the batch before.  `programs` has the address and the steps of each program that
+    was written, `cycles` how long one of its kind took.
     """
 
     device: Device
@@ -48,8 +52,13 @@ class Loaded:
     batch: int
     counters: bool
     shape: Tuple[int, int, int]
-    programs: Dict[Tuple[int, int], Tuple[int, List[program.Step]]] = field(default_factory=dict)
-    cycles: Dict[int, int] = field(default_factory=dict)
+    overlaps: bool
+    programs: Dict[Program, Tuple[int, List[program.Step]]] = field(default_factory=dict)
+    cycles: Dict[Tuple[int, bool, bool], int] = field(default_factory=dict)
+
+    def can_follow(self, count: int, following: int) -> bool:
+        """Whether a run of `count` pictures can begin with so many of the next."""
+        return self.overlaps and count == following == self.batch
 
 
 class Accelerator:
@@ -82,6 +91,7 @@ class Accelerator:
             device.turn.await_walk(timeout_s)
             device.turn.settle()
             self.control.reset()
+            device.turn.prepared = None
             if not self.control.await_quiet():
                 raise DeviceError(LOAD_AGAIN)
 
@@ -149,18 +159,25 @@ class Accelerator:
             raise ClosedError("this accelerator was closed: open a new one")
         network = parameters.network
         stream = packing.pack_parameters(parameters)
-        steps = program.network_program(network, stream, program.Addresses(0, 0, 0), batch=1)
-        self.capabilities.refuse_unfit(network, len(steps))
+        steps = len(program.network_program(network, stream, program.Addresses(0, 0, 0), batch=1))
+        self.capabilities.refuse_unfit(network, steps)
         batch = self.capabilities.largest_batch(network)
+        overlaps = program.can_follow(network, batch, self.capabilities.fmap_rows)
+        if overlaps:
+            longest = len(program.network_program(network, stream,
+                                                  program.Addresses(0, 0, 0, 0), batch))
+            overlaps = longest <= self.capabilities.program_steps
+            steps = longest if overlaps else steps
         with self.device.turn.lock:
             self.take()
             self._free()
             memory = DeviceMemory(self.device, network, len(stream.words),
-                                  packing.whole_bursts(len(steps)), batch,
+                                  packing.whole_bursts(steps),
+                                  PROGRAMS_BESIDE + SLOTS * batch, batch,
                                   _quieten(self.device, self.control))
             loaded = Loaded(self.device, parameters, stream, memory, batch,
                             self.capabilities.counters,
-                            (network.height, network.width, net.PICTURE_CHANNELS))
+                            (network.height, network.width, net.PICTURE_CHANNELS), overlaps)
             try:
                 memory.write("parameters", stream.words)
                 self._read_back(loaded)
@@ -223,30 +240,50 @@ class Accelerator:
                 turn.quieten(self.control)
                 raise
 
-    def start(self, pictures: np.ndarray) -> Started:
+    def start(self, pictures: np.ndarray, following: Optional[np.ndarray] = None) -> Started:
         """Begin a run and return at once; :meth:`finish` waits for it.
 
         The pictures are prepared while a run before it goes on; then that one is waited for.
         Arguments and errors as :meth:`run`.
+
+        Parameters
+        ----------
+        following : uint8 (N, H, W, 3), optional
+            What will be started next: its first layer is computed beside this run's last ones, if
+            both are full batches.  Whoever starts something else loses nothing but that time.
         """
         turn = self.device.turn
         with turn.lock:
             loaded = self._network()
             count = require_pictures(pictures, loaded.shape, loaded.batch)
+            if following is not None:
+                require_pictures(following, loaded.shape, loaded.batch)
             self._await_walk()
             before = time.perf_counter()
-            slot = self._free_slot()
-            loaded.memory.write_pictures(slot, pictures)
-            address, steps = self._program(loaded, slot, count)
+            prepared = turn.prepared
+            if prepared is not None and prepared.are(loaded, pictures):
+                slot = prepared.slot
+            else:
+                # first of all: its pictures may be written over now
+                turn.prepared = prepared = None
+                slot = self._free_slot()
+                loaded.memory.write_pictures(slot, pictures)
+            prepares = None
+            if following is not None and loaded.can_follow(count, len(following)):
+                prepares = Prepared(loaded, self._free_slot(slot), following)
+                loaded.memory.write_pictures(prepares.slot, following)
             copy_s = time.perf_counter() - before
             turn.settle()
-            started = Started(self.control, loaded, slot, count, steps, copy_s,
-                              self._expected_s(loaded, count))
+            # the run before may have failed, or been reset
+            ready = prepared is not None and turn.prepared is prepared
+            which = Program(slot, count, ready, prepares.slot if prepares else None)
+            address, steps = self._program(loaded, which)
+            started = Started(self.control, loaded, which, copy_s, self._expected_s(loaded, which))
             self._slots[slot] = weakref.ref(started)
             turn.unsettled = self.control
             try:
-                started.start(address)
-                turn.begin_run(started)
+                started.start(address, steps)
+                turn.begin_run(started, prepares)
             except BaseException:  # Ctrl-C too
                 turn.quieten(self.control)
                 raise
@@ -263,37 +300,43 @@ class Accelerator:
         with self.device.turn.lock:
             return started.result()
 
-    def _free_slot(self) -> int:
-        """A slot whose sums nobody needs any more."""
-        for slot, held in enumerate(self._slots):
-            if held() is None:
+    def _free_slot(self, but: Optional[int] = None) -> int:
+        """A slot, another than `but`, whose sums nobody needs any more."""
+        slots = [slot for slot in range(SLOTS) if slot != but]
+        for slot in slots:
+            if self._slots[slot]() is None:
                 return slot
         current = self.device.turn.current_run()
-        for slot, held in enumerate(self._slots):
-            started = held()
+        for slot in slots:
+            started = self._slots[slot]()
             if started is not None and started is not current:
                 started.collect()
                 return slot
-        raise AssertionError("only one run is under way, and there are two slots")
+        raise AssertionError("only one run is under way, and two slots are another's")
 
-    def _program(self, loaded: Loaded, slot: int, count: int) -> Tuple[int, List[program.Step]]:
-        """Address and steps of the program for `count` pictures; written when first asked for."""
-        known = loaded.programs.get((slot, count))
+    def _program(self, loaded: Loaded, which: Program) -> Tuple[int, List[program.Step]]:
+        """Address and steps of a program; written when first asked for."""
+        known = loaded.programs.get(which)
         if known is None:
-            memory, word = loaded.memory, loaded.memory.program_word(slot, count)
+            memory, word = loaded.memory, loaded.memory.program_word(len(loaded.programs))
+
+            def pictures(slot: int) -> int:
+                return memory.address("pictures", memory.pictures_word(slot))
+
             addresses = program.Addresses(
-                memory.address("pictures", memory.pictures_word(slot)),
-                memory.address("parameters"), memory.address("sums", memory.sums_word(slot)))
+                None if which.prepared else pictures(which.slot), memory.address("parameters"),
+                memory.address("sums", memory.sums_word(which.slot)),
+                None if which.following is None else pictures(which.following))
             steps = program.network_program(loaded.parameters.network, loaded.stream, addresses,
-                                            count)
+                                            which.count)
             memory.write("programs", program.encode(steps), word)
-            known = loaded.programs[slot, count] = memory.address("programs", word), steps
+            known = loaded.programs[which] = memory.address("programs", word), steps
         return known
 
-    def _expected_s(self, loaded: Loaded, count: int) -> float:
+    def _expected_s(self, loaded: Loaded, which: Program) -> float:
         """How long such a run took on a real clock, so that the first poll finds it done."""
         clock = self.device.clock_mhz
-        return loaded.cycles.get(count, 0) / (clock * 1e6) if clock else 0.0
+        return loaded.cycles.get(which.kind, 0) / (clock * 1e6) if clock else 0.0
 
     def profile(self, pictures: np.ndarray) -> Tuple[Run, Tuple[StageCycles, ...]]:
         """A run, and the cycles of each of its stages, from the device's own log.

@@ -16,8 +16,9 @@ from pynq_bnn.driver import packing
 READ_BACK_WORDS = 8192
 """Parameters are read back in pieces of 64 KiB, so that no second copy of all is allocated."""
 
-SLOTS = 2
-"""Pictures and sums of two runs: one is prepared or read while the accelerator works on the other.
+SLOTS = 3
+"""Pictures and sums of three runs: the accelerator works on one and on another's first layer, while
+the third is prepared or read.
 """
 
 
@@ -38,14 +39,16 @@ class _Sums(NamedTuple):
 class DeviceMemory:
     """Buffers for one network, allocated once: all of them, or none and an error.
 
-    Each is 64-bit words in whole bursts: "parameters"; "programs", one for each batch from 1 to
-    `batch` in each slot; "pictures" and "sums", for each slot; and "scratch", a layer's output or a
-    piece of the parameters.  They are given back by :meth:`free`, or with this object.
+    Each is 64-bit words in whole bursts: "parameters"; "programs", `programs` of them; "pictures"
+    and "sums", for each slot; and "scratch", a layer's output or a piece of the parameters.  They
+    are given back by :meth:`free`, or with this object.
 
     Parameters
     ----------
     parameter_words, program_words : int
-        Words of the parameter stream and of one program.
+        Words of the parameter stream and of the longest program.
+    programs : int
+        How many programs.
     batch : int
         Most pictures in a run.
     before_free : callable
@@ -58,14 +61,14 @@ class DeviceMemory:
     """
 
     def __init__(self, device: Device, network: net.Network, parameter_words: int,
-                 program_words: int, batch: int,
+                 program_words: int, programs: int, batch: int,
                  before_free: Callable[[], None] = lambda: None) -> None:
         self._network = network
         self._program_words, self._batch = program_words, batch
         self._picture_words = packing.picture_burst_words(network.height, network.width, batch)
         sizes = {
             "parameters": parameter_words,
-            "programs": SLOTS * batch * program_words,
+            "programs": programs * program_words,
             "pictures": SLOTS * self._picture_words,
             "sums": SLOTS * batch * packing.SUMS_WORDS,
             "scratch": max(READ_BACK_WORDS, *(packing.output_words(layer, batch)
@@ -98,9 +101,9 @@ class DeviceMemory:
         """Where the sums of a slot begin in their buffer."""
         return slot * self._batch * packing.SUMS_WORDS
 
-    def program_word(self, slot: int, count: int) -> int:
-        """Where the program for `count` pictures of a slot begins in its buffer."""
-        return (slot * self._batch + count - 1) * self._program_words
+    def program_word(self, number: int) -> int:
+        """Where a program begins in its buffer."""
+        return number * self._program_words
 
     def write_pictures(self, slot: int, pictures: np.ndarray) -> None:
         """Pack pictures uint8 (N, H, W, 3) to where the accelerator sees them."""

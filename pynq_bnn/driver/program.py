@@ -7,7 +7,7 @@ driver's stepped mode writes it over MMIO.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, Sequence
+from typing import Callable, List, Optional, Sequence
 
 import numpy as np
 
@@ -32,11 +32,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Addresses:
-    """DRAM addresses of what a run reads and writes, in bytes."""
+    """DRAM addresses of what a run reads and writes, in bytes.
 
-    pictures: int
+    `pictures` is None where the first layer was computed by the run before; `following` are the
+    pictures whose first layer is computed beside this run's last ones.
+    """
+
+    pictures: Optional[int]
     parameters: int
     sums: int
+    following: Optional[int] = None
 
 
 def load_pictures(network: net.Network, address: int, batch: int) -> List[Step]:
@@ -73,10 +78,18 @@ def output_buffer(network: net.Network, index: int) -> int:
     return registers.FMAP_B if index % 2 else registers.FMAP_A
 
 
-def compute(network: net.Network, index: int, batch: int) -> List[Step]:
-    """Run layer `index` on the map before it."""
+def _aside(network: net.Network, index: int) -> int:
+    """The buffer that layer `index` writes while map A is the next pictures': parts of B."""
+    if network.layers[index].kind == net.BIN_FC:
+        return registers.QUARTERS[index % 2]
+    return output_buffer(network, index)
+
+
+def compute(network: net.Network, index: int, batch: int,
+            output: Callable[[net.Network, int], int] = output_buffer) -> List[Step]:
+    """Run layer `index` on the map before it; `output` gives the buffer of a layer's output."""
     layer = network.layers[index]
-    source = output_buffer(network, index - 1) if index else registers.INPUT
+    source = output(network, index - 1) if index else registers.INPUT
     mode = 0
     if layer.is_conv:
         mode = registers.encode("MODE", PADDING=_PADDINGS[layer.padding], POOL=int(layer.pool))
@@ -85,7 +98,7 @@ def compute(network: net.Network, index: int, batch: int) -> List[Step]:
         before = network.layers[index - 1]
         height, width, channels = before.out_height, before.out_width, before.out_channels
     shape = registers.encode("SHAPE", HEIGHT=height, WIDTH=width, CHANNELS=channels)
-    buffers = registers.encode("BUFFERS", SOURCE=source, TARGET=output_buffer(network, index))
+    buffers = registers.encode("BUFFERS", SOURCE=source, TARGET=output(network, index))
     return [
         Step("BUFFERS", buffers, layer.name),
         Step("SHAPE", shape, layer.name),
@@ -96,13 +109,47 @@ def compute(network: net.Network, index: int, batch: int) -> List[Step]:
     ]
 
 
+def can_follow(network: net.Network, batch: int, fmap_rows: int) -> bool:
+    """Whether the next pictures' first layer can be computed beside this batch's last ones.
+
+    That takes map A, so the last convolution must have written B, and what comes after it must fit
+    into B's third and fourth quarter.
+    """
+    convs = sum(layer.is_conv for layer in network.layers)
+    rows = max(packing.fmap_rows(layer) for layer in network.layers[convs - 1:])
+    return convs % 2 == 0 and batch * rows <= fmap_rows // 4
+
+
 def network_program(network: net.Network, stream: packing.ParameterStream, addresses: Addresses,
                     batch: int) -> List[Step]:
-    """The whole run of `batch` pictures, from the pictures in DRAM to the sums in DRAM."""
-    steps = load_pictures(network, addresses.pictures, batch)
-    steps += load_parameters(addresses.parameters, len(stream.words))
-    for index in range(len(network.layers)):
-        steps += compute(network, index, batch)
+    """A run of `batch` pictures, from the pictures in DRAM to the sums in DRAM.
+
+    With `addresses.following` so many more pictures' first layer is computed beside the last
+    layers, and the next run is one without `addresses.pictures`.
+    """
+    layers = range(len(network.layers))
+    convs = sum(layer.is_conv for layer in network.layers)
+
+    def parameters(some: range) -> List[Step]:
+        first, last = stream.spans[some[0]], stream.spans[some[-1]]
+        address = addresses.parameters + first.start * packing.WORD_BYTES
+        return load_parameters(address, last.start + last.count - first.start)
+
+    def run(some: range, output: Callable[[net.Network, int], int] = output_buffer) -> List[Step]:
+        steps = parameters(some)
+        return steps + [step for index in some for step in compute(network, index, batch, output)]
+
+    steps: List[Step] = []
+    if addresses.pictures is not None:
+        steps += load_pictures(network, addresses.pictures, batch)
+    if addresses.following is None:
+        steps += run(layers if addresses.pictures is not None else layers[1:])
+    else:
+        if addresses.pictures is not None:
+            steps += run(layers[:1])
+        # before parameters that wait for their use: it could not begin
+        steps += load_pictures(network, addresses.following, batch)
+        steps += run(layers[1:convs]) + run(layers[:1]) + run(layers[convs:], _aside)
     return steps + store(registers.SUMS, addresses.sums,
                          packing.output_words(network.layers[-1], batch))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, List, NamedTuple, Optional
+import weakref
+from typing import TYPE_CHECKING, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -35,6 +36,37 @@ class Run(NamedTuple):
     cycles: Optional[int]
 
 
+class Program(NamedTuple):
+    """Which program: of the slot with pictures and sums, for so many pictures.
+
+    `prepared` if the run before computed their first layer; `following` is the slot of as many
+    pictures whose first layer is computed beside, if there are any.
+    """
+
+    slot: int
+    count: int
+    prepared: bool
+    following: Optional[int]
+
+    @property
+    def kind(self) -> Tuple[int, bool, bool]:
+        """What decides how long it takes."""
+        return self.count, self.prepared, self.following is not None
+
+
+class Prepared:
+    """Pictures, a copy of them, whose first layer the run before computes or has computed."""
+
+    def __init__(self, loaded: Loaded, slot: int, pictures: np.ndarray) -> None:
+        self._loaded = weakref.ref(loaded)  # whoever drops a network gets its memory back
+        self.slot = slot
+        self._pictures = pictures.copy()
+
+    def are(self, loaded: Loaded, pictures: np.ndarray) -> bool:
+        """Whether these are the pictures, and of that network."""
+        return self._loaded() is loaded and np.array_equal(self._pictures, pictures)
+
+
 class Started:
     """A run under way; :meth:`Accelerator.finish` gives what comes of it.
 
@@ -42,23 +74,23 @@ class Started:
     All of it is for those who hold the device's lock.
     """
 
-    def __init__(self, control: Control, loaded: Loaded, slot: int, count: int,
-                 steps: List[Step], copy_s: float, expected_s: float) -> None:
-        self.control, self.slot, self.count = control, slot, count
-        self._loaded, self._steps = loaded, steps
+    def __init__(self, control: Control, loaded: Loaded, program: Program, copy_s: float,
+                 expected_s: float) -> None:
+        self.control, self.slot, self.count = control, program.slot, program.count
+        self._loaded, self.program = loaded, program
         self._expected_s = expected_s
-        self._begun = time.monotonic()
+        self._begun, self._steps = time.monotonic(), []  # type: float, List[Step]
         self._ended = False
         self._error: Optional[BaseException] = None
         self._sums: Optional[np.ndarray] = None
         self._copy_s, self._run_s, self._read_s = copy_s, 0.0, 0.0
         self._cycles: Optional[int] = None
 
-    def start(self, address: int) -> None:
+    def start(self, address: int, steps: List[Step]) -> None:
         """Let the program at `address` run."""
         before = time.perf_counter()
-        self._begun = time.monotonic()
-        self.control.start_program(address, len(self._steps))
+        self._begun, self._steps = time.monotonic(), steps
+        self.control.start_program(address, len(steps))
         self._run_s += time.perf_counter() - before
 
     def complete(self) -> None:
@@ -73,10 +105,11 @@ class Started:
             self._run_s += time.perf_counter() - before
             if self._loaded.counters:
                 self._cycles = self.control.read("CYCLES")
-                self._loaded.cycles[self.count] = self._cycles
+                self._loaded.cycles[self.program.kind] = self._cycles
             turn.unsettled = None
         except Exception as error:
             self._error = error
+            turn.prepared = None
         self._ended = True
         turn.end_run()
 

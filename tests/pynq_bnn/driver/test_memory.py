@@ -9,7 +9,7 @@ from pynq_bnn.driver.memory import READ_BACK_WORDS, SLOTS, DeviceMemory
 from pynq_bnn.errors import MemoryExhausted
 
 NAMES = ("parameters", "programs", "pictures", "sums", "scratch")
-PARAMETERS, PROGRAM, BATCH = 48, 32, 3
+PARAMETERS, PROGRAM, PROGRAMS, BATCH = 48, 32, 7, 3
 
 
 def words(count, seed=0):
@@ -23,11 +23,11 @@ def device():
 
 @pytest.fixture
 def memory(device):
-    return DeviceMemory(device, net.CIFAR10, PARAMETERS, PROGRAM, BATCH)
+    return DeviceMemory(device, net.CIFAR10, PARAMETERS, PROGRAM, PROGRAMS, BATCH)
 
 
 def test_every_buffer_starts_at_a_burst_and_none_overlap(device, memory):
-    sizes = {"parameters": PARAMETERS, "programs": SLOTS * BATCH * PROGRAM,
+    sizes = {"parameters": PARAMETERS, "programs": PROGRAMS * PROGRAM,
              "pictures": SLOTS * BATCH * 512, "sums": SLOTS * BATCH * 16,
              "scratch": max(READ_BACK_WORDS, BATCH * 2048)}
     used = []
@@ -42,7 +42,7 @@ def test_every_buffer_starts_at_a_burst_and_none_overlap(device, memory):
 
 def test_the_scratch_holds_the_largest_output_of_the_largest_batch(device):
     # conv1's map has 256 rows of 8 words an image
-    memory = DeviceMemory(device, net.CIFAR10, PARAMETERS, PROGRAM, 8)
+    memory = DeviceMemory(device, net.CIFAR10, PARAMETERS, PROGRAM, PROGRAMS, 8)
     assert len(memory.read("scratch", 1 << 20)) == 8 * 256 * 8
 
 
@@ -58,9 +58,8 @@ def test_the_device_sees_what_is_written_and_the_cpu_what_is_read(device, memory
         assert np.array_equal(got[:16], words(16, 1)), "a copy"
 
 
-def test_each_batch_of_each_slot_has_its_program(device, memory):
-    places = [memory.program_word(slot, count) for slot in range(SLOTS)
-              for count in range(1, BATCH + 1)]
+def test_each_program_has_its_place(device, memory):
+    places = [memory.program_word(number) for number in range(PROGRAMS)]
     for number, word in enumerate(places):
         memory.write("programs", words(PROGRAM, number), word)
     for number, word in enumerate(places):
@@ -88,7 +87,7 @@ def test_the_slots_pictures_and_sums_lie_apart(device, memory, rng):
 
 def test_a_dropped_memory_gives_everything_back(device):
     before = []
-    memory = DeviceMemory(device, net.CIFAR10, PARAMETERS, PROGRAM, BATCH,
+    memory = DeviceMemory(device, net.CIFAR10, PARAMETERS, PROGRAM, PROGRAMS, BATCH,
                           lambda: before.append(device.free_bytes()))
     memory.write_pictures(0, np.zeros((1, 32, 32, 3), np.uint8))
     held = device.free_bytes()
@@ -98,7 +97,7 @@ def test_a_dropped_memory_gives_everything_back(device):
 
 
 def test_a_process_that_inherited_the_memory_leaves_it(device, monkeypatch):
-    memory = DeviceMemory(device, net.CIFAR10, PARAMETERS, PROGRAM, BATCH, pytest.fail)
+    memory = DeviceMemory(device, net.CIFAR10, PARAMETERS, PROGRAM, PROGRAMS, BATCH, pytest.fail)
     held = device.free_bytes()
     monkeypatch.setattr("os.getpid", lambda: -1)
     memory.free()
@@ -116,5 +115,5 @@ def test_all_is_freed(device, memory):
 def test_if_not_all_fit_none_stays(pages):
     device = ModelDevice(batch=BATCH, dram=Dram(4096 * pages))
     with pytest.raises(MemoryExhausted, match="asked for"):
-        DeviceMemory(device, net.CIFAR10, PARAMETERS, PROGRAM, BATCH)
+        DeviceMemory(device, net.CIFAR10, PARAMETERS, PROGRAM, PROGRAMS, BATCH)
     assert device.free_bytes() == device.dram.size_bytes
