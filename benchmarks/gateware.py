@@ -10,7 +10,7 @@ import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import List
+from typing import List, Tuple
 
 import numpy as np
 
@@ -65,24 +65,38 @@ def main() -> None:
     with device:
         found = {name: measure(name, device) for name in arguments.parameters}
     if arguments.figure:
-        draw(found[arguments.parameters[0]], arguments.figure)
+        draw(found[arguments.parameters[0]][0], arguments.figure)
     if arguments.json:
         arguments.json.write_text(json.dumps({
             "config": asdict(device.config), "latency_cycles": arguments.latency,
             "bytes_per_cycle": arguments.bytes_per_cycle,
             "networks": {name: [profile.to_dict() for profile in profiles]
-                         for name, profiles in found.items()}}, indent=1) + "\n")
+                         for name, (profiles, _) in found.items()},
+            "streams": {name: {"batch": profiles[-1].batch, "cycles": cycles}
+                        for name, (profiles, cycles) in found.items()}}, indent=1) + "\n")
 
 
-def measure(name: str, device: RtlDevice) -> List[Profile]:
-    """One picture and the largest batch of a network."""
+def measure(name: str, device: RtlDevice) -> Tuple[List[Profile], int]:
+    """One picture and the largest batch of a network, and the cycles of a batch in a stream."""
     print(f"\n{name}")
     with Classifier(name, device, TIMEOUT_S, False) as classifier:
         network = classifier.parameters.network
         rng = np.random.default_rng(0)
-        pictures = rng.integers(0, 256, (classifier.batch, network.height, network.width, 3))
-        return [report(classifier, device, pictures[:count].astype(np.uint8))
-                for count in sorted({1, classifier.batch})]
+        shape = (3, classifier.batch, network.height, network.width, 3)
+        batches = rng.integers(0, 256, shape).astype(np.uint8)
+        profiles = [report(classifier, device, batches[0][:count])
+                    for count in sorted({1, classifier.batch})]
+        return profiles, in_stream(classifier, batches)
+
+
+def in_stream(classifier: Classifier, batches: np.ndarray) -> int:
+    """Cycles of a batch between others: the first of three makes its first layer."""
+    accelerator = classifier.accelerator
+    accelerator.finish(accelerator.start(batches[0], batches[1]))
+    cycles = accelerator.finish(accelerator.start(batches[1], batches[2])).cycles
+    print(f"\nin a stream of batches of {classifier.batch}: {cycles:,} cycles, "
+          f"{cycles / classifier.batch:,.0f} a picture")
+    return cycles
 
 
 if __name__ == "__main__":

@@ -23,21 +23,21 @@ class Available(Dict[str, Path]):
     def rows(self) -> List[Dict[str, object]]:
         """For each network its name, accuracy, cycles of one picture, and pictures a second.
 
-        The last two are of :func:`pynq_bnn.measure.simulated`, a batch of 8 for the rate; None for
+        The last two are of :func:`pynq_bnn.measure.simulated`, a stream for the rate; None for
         a file that did not come with the package.
         """
-        from pynq_bnn.measure.simulated import shipped_clock_mhz, simulated
+        from pynq_bnn.measure.simulated import shipped_clock_mhz, simulated, stream_cycles
 
         rows: List[Dict[str, object]] = []
         for name, path in self.items():
             parameters = load_file(path)
             cycles = {profile.batch: profile.cycles for profile in simulated(name)
                       if profile.parameters == parameters.checksum}
-            most = max(cycles, default=0)
+            in_stream = stream_cycles(name) if cycles else None
             rows.append({
                 "name": name, "accuracy": parameters.accuracy.get("accuracy"),
                 "cycles": cycles.get(1),
-                "images_per_s": shipped_clock_mhz() * 1e6 * most / cycles[most] if cycles else None,
+                "images_per_s": shipped_clock_mhz() * 1e6 / in_stream if in_stream else None,
             })
         return rows
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Dict, Tuple
+from typing import Dict, Optional, Tuple
 
 import overlays
 from pynq_bnn.driver.stage_log import StageCycles
@@ -36,6 +36,15 @@ def simulated(network: str = "cifar10") -> Tuple[Profile, ...]:
     return tuple(
         Profile(**{**profile, "stages": tuple(StageCycles(**stage) for stage in profile["stages"])})
         for profile in document["networks"].get(network, ()))
+
+
+def stream_cycles(network: str = "cifar10") -> Optional[float]:
+    """Cycles a picture in a long stream of full batches, whose first layers are computed beside
+    others' last ones; None if the package has no such network.
+    """
+    document = json.loads(CYCLES.read_text(encoding="utf-8"))
+    run = document["streams"].get(network)
+    return None if run is None else run["cycles"] / run["batch"]
 
 
 def shipped_config() -> Dict[str, int]:
