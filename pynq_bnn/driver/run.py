@@ -109,7 +109,6 @@ class Started:
             turn.unsettled = None
         except Exception as error:
             self._error = error
-            turn.prepared = None
         self._ended = True
         turn.end_run()
 

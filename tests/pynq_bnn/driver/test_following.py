@@ -98,7 +98,12 @@ def test_others_in_between_cost_only_time(expect, accelerator, device, parameter
             accelerator.control.reset()
             device.turn.forget()
 
-    for between in (run, walk, leave_a_walk, forget, another, load, reset):
+    opened = []
+
+    def open_another():
+        opened.append(Accelerator(device, timeout_s=1.0))
+
+    for between in (run, walk, leave_a_walk, forget, another, load, reset, open_another):
         expect(0, 1, prepared=False)
         between()
         expect(1, 2, prepared=False)
@@ -151,6 +156,19 @@ def test_a_run_that_fails_leaves_nothing_prepared(expect, accelerator, device, b
         accelerator.finish(failing)
     expect(2, 3, prepared=False)
     expect(3, None, prepared=True)
+
+
+def test_the_next_batch_after_a_run_that_fails_is_not_prepared(
+        accelerator, device, parameters, batches):
+    """It is started before anybody knows that its first layer was not computed."""
+    device.hang()
+    first = accelerator.start(batches[0], batches[1])
+    second = accelerator.start(batches[1], batches[2])
+    assert not second.program.prepared
+    assert np.array_equal(accelerator.finish(second).sums,
+                          IntegerModel(parameters).sums(batches[1]))
+    with pytest.raises(DeviceError):
+        accelerator.finish(first)
 
 
 def test_an_interrupt_while_pictures_are_written_leaves_nothing_prepared(
