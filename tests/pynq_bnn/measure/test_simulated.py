@@ -8,10 +8,10 @@ from host_ref.network import BIN_CONV, BIN_FC
 from pynq_bnn import load_parameters
 from pynq_bnn.measure import simulated
 from pynq_bnn.measure.roofline import lanes, plot_roofline, points
-from pynq_bnn.measure.simulated import CYCLES
+from pynq_bnn.measure.simulated import CYCLES, stream_cycles
 
 # asserted of the RTL itself in tests/pynq_bnn/devices/test_rtl_full.py
-ONE, BATCH_OF_8 = 145_031, 668_586
+ONE, BATCH_OF_8, IN_STREAM = 145_019, 668_574, 603_362
 
 
 def test_one_picture_and_a_batch():
@@ -23,6 +23,12 @@ def test_one_picture_and_a_batch():
     named = {stage.name for stage in one.stages}
     assert {layer.name for layer in load_parameters().network.layers} < named
     assert "conv2" in str(one)
+
+
+def test_a_batch_in_a_stream():
+    assert stream_cycles() == IN_STREAM / 8
+    assert stream_cycles("cifar10-small") < simulated("cifar10-small")[-1].cycles / 8
+    assert stream_cycles("nobody") is None
 
 
 def test_of_todays_gateware():
