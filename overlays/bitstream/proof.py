@@ -3,7 +3,8 @@
 Both stand in place of the gateware behind the simulated memory, under the driver that a board gets;
 :func:`pynq_bnn.verify.check.check` decides every bit by host_ref.  What synthesis, placer, router
 or bit generator did wrong shows here without a board.  The small configuration, built for this,
-runs random networks, the board's own design one picture through all layers of the shipped network.
+runs random networks, the board's own design one picture through all layers of the shipped network;
+both run batches of a stream, each one's first layer beside the last ones of the batch before.
 The results go into the board's report.json.  Wants the tools of ``python -m overlays.bitstream``
 and their results in ``--work``; ends with 1 if anything differs.
 """
@@ -22,6 +23,8 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional
 import numpy as np
 
 import overlays
+from host_ref import network as net
+from host_ref.integer import IntegerModel
 from host_ref.network import NetworkError
 from host_ref.parameters import Parameters
 from host_ref.random_networks import random_network, random_parameters
@@ -48,6 +51,14 @@ log = logging.getLogger(__name__)
 NETWORKS = 6
 PICTURE = Path(overlays.__file__).parents[1] / "notebooks" / "pictures" / "chelsea.png"
 TIMEOUT_S = 4 * 3600.0
+BATCHES = 4
+STREAMED = net.Network.from_description({"height": 6, "width": 8, "layers": [
+    {"name": "conv1", "kind": net.FP_CONV, "outputs": 192},
+    {"name": "conv2", "kind": net.BIN_CONV, "outputs": 128, "pool": True},
+    {"name": "fc1", "kind": net.BIN_FC, "outputs": 576},
+    {"name": "fc2", "kind": net.BIN_FC, "outputs": 64},
+    {"name": "last", "kind": net.LAST, "outputs": 10}]})
+"""So small that a stream of batches takes no longer than one picture of a real network."""
 
 
 class ProofError(BitstreamError):
@@ -77,6 +88,32 @@ def one_picture(accelerator: Accelerator, parameters: Parameters, picture: Path
     yield to_pictures(picture, parameters.network.height, parameters.network.width)
 
 
+def stream(accelerator: Accelerator) -> Dict[str, int]:
+    """Run batches, each one's first layer beside the last ones of the batch before it.
+
+    Raises
+    ------
+    ProofError
+        If a sum differs, or a first layer was not computed ahead.
+    """
+    rng = np.random.default_rng(0)
+    parameters = random_parameters(STREAMED, rng)
+    accelerator.load(parameters)
+    shape = (BATCHES, accelerator.batch, STREAMED.height, STREAMED.width, 3)
+    batches = rng.integers(0, 256, shape).astype(np.uint8)
+    model, compared = IntegerModel(parameters), 0
+    for number, batch in enumerate(batches):
+        started = accelerator.start(batch, *batches[number + 1:number + 2])
+        if started.program.prepared != (number > 0):
+            raise ProofError(f"batch {number} of a stream: its first layer was not computed ahead")
+        sums, expected = accelerator.finish(started).sums, model.sums(batch)
+        if not np.array_equal(sums, expected):
+            raise ProofError(f"batch {number} of a stream: {np.count_nonzero(sums != expected)} "
+                             f"of {sums.size} sums differ")
+        compared += sums.size
+    return {"batches": BATCHES, "sums_compared": compared, "sums_differing": 0}
+
+
 def run(device: Any, work: Callable[[Accelerator], Iterator[np.ndarray]]) -> Dict[str, Any]:
     """Compare everything that `device` computes of some work.
 
@@ -95,8 +132,9 @@ def run(device: Any, work: Callable[[Accelerator], Iterator[np.ndarray]]) -> Dic
             cycles = accelerator.run(images[:1]).cycles
             compared += sum(layer.compared for layer in report.layers)
             pictures, networks = pictures + len(images), networks + 1
+        streamed = stream(accelerator)
     return {"networks": networks, "pictures": pictures, "bits_compared": compared,
-            "bits_differing": 0, "cycles_of_the_last_run": cycles,
+            "bits_differing": 0, "cycles_of_the_last_run": cycles, "stream": streamed,
             "seconds": round(time.monotonic() - begun)}
 
 

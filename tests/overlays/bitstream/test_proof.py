@@ -6,10 +6,20 @@ import pytest
 
 pytest.importorskip("amaranth", reason="the proof's modules name the gateware: pip install .[rtl]")
 from overlays.bitstream import proof
-from overlays.bitstream.proof import PICTURE, ProofError, one_picture, prove, random_work, run
+from overlays.bitstream.proof import (
+    PICTURE,
+    ProofError,
+    one_picture,
+    prove,
+    random_work,
+    run,
+    stream,
+)
 from overlays.simulation.circuit import Circuit
-from pynq_bnn.devices.model import ModelDevice
+from pynq_bnn import Accelerator
+from pynq_bnn.devices.model import ModelDevice, sequencer
 from pynq_bnn.networks import load_parameters
+from pynq_bnn.registers import FP_CONV
 
 
 def test_random_networks_are_compared_bit_by_bit():
@@ -25,6 +35,31 @@ def test_a_real_picture_goes_through_all_layers():
     result = run(ModelDevice(), lambda accelerator: one_picture(accelerator, parameters, PICTURE))
     assert (result["networks"], result["pictures"]) == (1, 1)
     assert result["bits_compared"] > 289_000
+    assert result["stream"] == {"batches": 4, "sums_compared": 4 * 8 * 10, "sums_differing": 0}
+
+
+def test_a_wrong_sum_in_a_stream_ends_it(monkeypatch):
+    compute = sequencer.compute
+
+    def wrong(stage, source, parameters):
+        result = compute(stage, source, parameters)
+        if stage.kind == FP_CONV and wrong.called == 2:  # a first layer beside the one before
+            result = result ^ 1
+        wrong.called += stage.kind == FP_CONV
+        return result
+
+    wrong.called = 0
+    monkeypatch.setattr(sequencer, "compute", wrong)
+    with Accelerator(ModelDevice(batch=2)) as accelerator, pytest.raises(
+            ProofError, match=r"batch 2 of a stream: \d+ of 20 sums differ"):
+        stream(accelerator)
+
+
+def test_a_stream_that_does_not_overlap_proves_nothing(monkeypatch):
+    monkeypatch.setattr("pynq_bnn.driver.program.can_follow", lambda *_: False)
+    with Accelerator(ModelDevice(batch=2)) as accelerator, pytest.raises(
+            ProofError, match="batch 1 of a stream: its first layer was not computed ahead"):
+        stream(accelerator)
 
 
 def test_a_wrong_bit_ends_it_and_is_named(monkeypatch):
