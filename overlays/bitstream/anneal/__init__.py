@@ -13,6 +13,7 @@ from pathlib import Path
 
 from overlays.bitstream.anneal.annealer import Annealer
 from overlays.bitstream.anneal.cooling import Cooling, cool
+from overlays.bitstream.anneal.mend import mend
 from overlays.bitstream.anneal.placement import moved_bels, read_placement
 from overlays.bitstream.anneal.sites import read_sites
 from overlays.bitstream.anneal.wires import read_library, read_wires
@@ -40,9 +41,10 @@ def anneal(placed: Path, annealed: Path, database: Path, seed: int, cooling: Coo
     BitstreamError
         If there is no C compiler, or a file isn't understood.
     """
-    tree = read_tree(placed)
+    tree, sites = read_tree(placed), read_sites(database)
+    for module in tree["modules"].values():
+        mend(module["cells"], sites)
     netlist = netlist_of(tree, placed, is_routed=False)
-    sites = read_sites(database)
     placement = read_placement(netlist, sites)
     wires = read_wires(netlist, placement.unit_of, len(placement.row_of),
                        read_library(database, sites))
