@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import weakref
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, List, NamedTuple, Optional, Tuple
 
 import numpy as np
@@ -36,7 +37,8 @@ class Run(NamedTuple):
     cycles: Optional[int]
 
 
-class Program(NamedTuple):
+@dataclass(frozen=True)
+class Program:
     """Which program: of the slot with pictures and sums, for so many pictures.
 
     `prepared` if the run before computed their first layer; `following` is the slot of as many
