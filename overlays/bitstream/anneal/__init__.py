@@ -41,10 +41,11 @@ def anneal(placed: Path, annealed: Path, database: Path, seed: int, cooling: Coo
     BitstreamError
         If there is no C compiler, or a file isn't understood.
     """
-    tree, sites = read_tree(placed), read_sites(database)
-    for module in tree["modules"].values():
-        mend(module["cells"], sites)
+    tree = read_tree(placed)
     netlist = netlist_of(tree, placed, is_routed=False)
+    sites = read_sites(database)
+    if any([mend(module["cells"], sites) for module in tree["modules"].values()]):
+        netlist = netlist_of(tree, placed, is_routed=False)
     placement = read_placement(netlist, sites)
     wires = read_wires(netlist, placement.unit_of, len(placement.row_of),
                        read_library(database, sites))

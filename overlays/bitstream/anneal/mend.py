@@ -1,8 +1,9 @@
 """What nextpnr-xilinx places so that it can't be routed.
 
 A slice's wide multiplexers come out where a lane's second LUT does: F7AMUX through AMUX, F7BMUX
-through CMUX, F8MUX through BMUX (UG474, figure 2-3).  The placer does not look at that where the
-multiplexer chooses a constant: the router then shares three wires for ever.
+through CMUX, F8MUX through BMUX (UG474, figure 2-3), unless they lead to a flip-flop or to the next
+multiplexer of their slice alone.  The placer does not look at that where the multiplexer chooses a
+constant: the router then shares three wires for ever.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def mend(cells: Dict[str, Any], sites: Dict[str, Site]) -> int:
     Raises
     ------
     BitstreamError
-        If it is a flip-flop that is in the way, or no slice is empty.
+        If no slice is empty.
     """
     at = {cell["attributes"]["NEXTPNR_BEL"]: name for name, cell in cells.items()
           if "NEXTPNR_BEL" in cell["attributes"]}
@@ -46,20 +47,25 @@ def mend(cells: Dict[str, Any], sites: Dict[str, Site]) -> int:
     moved = 0
     for bel in sorted(at):
         site, _, place = bel.partition("/")
-        lane = LANE_OF.get(place)
-        if lane is None:
+        if place not in LANE_OF:
             continue
-        if f"{site}/{lane}5FF" in at:
-            raise BitstreamError(f"{at[site + '/' + lane + '5FF']} can't be routed beside {bel}: "
-                                 "try another --seed")
-        name = at.get(f"{site}/{lane}5LUT")
-        if name is not None:
+        name = at.get(f"{site}/{LANE_OF[place]}5LUT")
+        if name is not None and _leaves(cells, cells[at[bel]], site):
             target = _nearest(site, used, sites)
             used.add(target)
             _to_first(cells[name], f"{target}/{FREE}")
             moved += 1
             log.info("%s moved from %s to %s", name, site, target)
     return moved
+
+
+def _leaves(cells: Dict[str, Any], driver: Dict[str, Any], site: str) -> bool:
+    """Whether a multiplexer's output goes farther than flip-flops and multiplexers of its slice."""
+    (output,) = driver["connections"]["OUT"]
+    within = {f"{site}/{bel}" for bel in ("AFF", "BFF", "CFF", "DFF", "F8MUX")}
+    return any(output in bits and cell["attributes"].get("NEXTPNR_BEL") not in within
+               for cell in cells.values() if cell is not driver
+               for bits in cell["connections"].values())
 
 
 def _nearest(site: str, used: set, sites: Dict[str, Site]) -> str:

@@ -78,13 +78,17 @@ class Random(Design):
         self.cell(f"lut_{place}", "SLICE_LUTX", place, {"O6": out}, {"A1": self.early()})
         return out
 
-    def lanes(self, site, y, _):
-        """All that may be in a quarter of a slice: one flip-flop at most takes the X input."""
+    def lanes(self, site, y, _, wide=""):
+        """All that may be in a quarter of a slice: one flip-flop at most takes the X input.
+
+        The `wide` lane has a multiplexer, which takes the second LUT's output.
+        """
         controls = self.choice.choice([{}, {"CE": "q0"}, {"CE": "q1"}, {"SR": "q2"}])
         for letter in self.choice.sample("ABCD", self.choice.randint(1, 4)):
             place = f"{site}{y}/{letter}"
             has = {part: self.choice.random() < 0.5
                    for part in ("lut6", "lut5", "direct", "direct5", "loose")}
+            has["lut5"] &= letter != wide
             six = self.lut(f"{place}6LUT") if has["lut6"] else None
             five = self.lut(f"{place}5LUT") if has["lut5"] else None
             if six and has["direct"]:
@@ -105,7 +109,7 @@ class Random(Design):
                       {"A1": self.early(), "CLK": "clk"}, {"X_LUT_AS_DRAM": "1"})
 
     def mux(self, site, y, _):
-        self.lanes(site, y, 1)
+        self.lanes(site, y, 1, "A")
         self.cell(f"mux_{site}{y}", "SELMUX2_1", f"{site}{y}/F7AMUX", {"OUT": self.drives("n")},
                   {"S0": self.early()})
 

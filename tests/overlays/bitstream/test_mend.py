@@ -10,14 +10,17 @@ SITES = {f"SLICE_X{x}Y{y}": Site("SLICEL", 3 * x, 2 * y) for x in range(4) for y
 SITES["RAMB36_X0Y0"] = Site("RAMB36E1", 1, 1)
 
 
-def cell(bel, output="O6"):
+def cell(bel, output="O6", net=2, pin="A1", source=1):
     return {"attributes": {"NEXTPNR_BEL": bel, f"X_ORIG_PORT_{output}": "O"},
-            "port_directions": {"A1": "input", output: "output"},
-            "connections": {"A1": [1], output: [2]}}
+            "port_directions": {pin: "input", output: "output"},
+            "connections": {pin: [source], output: [net]}}
 
 
-def wide(place="F7BMUX"):
-    return {"mux": cell(f"SLICE_X0Y0/{place}", "OUT"), "first": cell("SLICE_X0Y0/C6LUT")}
+def wide(place="F7BMUX", site="SLICE_X0Y0"):
+    """A wide multiplexer that leads to a LUT elsewhere."""
+    return {f"{site} mux": cell(f"{site}/{place}", "OUT", 7),
+            f"{site} first": cell(f"{site}/C6LUT"),
+            "user": cell("SLICE_X3Y3/A6LUT", source=7)}
 
 
 @pytest.mark.parametrize("place, lane", [("F7AMUX", "A"), ("F7BMUX", "C"), ("F8MUX", "B")])
@@ -41,15 +44,22 @@ def test_a_lane_without_a_wide_multiplexer_keeps_both():
 def test_each_goes_to_a_slice_of_its_own():
     cells = {}
     for x in (0, 1):
-        cells[f"mux{x}"] = cell(f"SLICE_X{x}Y0/F7BMUX", "OUT")
+        cells.update(wide(site=f"SLICE_X{x}Y0"))
         cells[f"second{x}"] = cell(f"SLICE_X{x}Y0/C5LUT", "O5")
     assert mend(cells, SITES) == 2
-    assert len({each["attributes"]["NEXTPNR_BEL"] for each in cells.values()}) == 4
+    assert len({each["attributes"]["NEXTPNR_BEL"] for each in cells.values()}) == len(cells)
+
+
+@pytest.mark.parametrize("bel", ["CFF", "F8MUX"])
+def test_a_multiplexer_that_stays_in_its_slice_takes_no_output(bel):
+    cells = {**wide(), "second": cell("SLICE_X0Y0/C5LUT", "O5")}
+    cells["user"] = cell(f"SLICE_X0Y0/{bel}", "Q", 8, "D", 7)
+    assert mend(cells, SITES) == 0
+    cells["another"] = cell("SLICE_X0Y0/D6LUT", source=7)
+    assert mend(cells, SITES) == 1
 
 
 def test_what_it_can_not_mend_is_named():
-    with pytest.raises(BitstreamError, match="flop can't be routed beside SLICE_X0Y0/F7BMUX"):
-        mend({**wide(), "flop": cell("SLICE_X0Y0/C5FF")}, SITES)
     full = {site: cell(f"{site}/D6LUT") for site in SITES if site != "SLICE_X0Y0"}
     with pytest.raises(BitstreamError, match="no slice is empty"):
         mend({**wide(), **full, "second": cell("SLICE_X0Y0/C5LUT", "O5")}, SITES)

@@ -60,9 +60,9 @@ def reweight(patch, kind, change):
 
 def reprogram(patch, register, change):
     """Let `change(value, layer)` alter what a layer's stage writes to a register."""
-    def changed(compute, network, index, batch):
+    def changed(compute, network, index, *more):
         return [replace(step, value=change(step.value, network.layers[index]))
-                if step.register == register else step for step in compute(network, index, batch)]
+                if step.register == register else step for step in compute(network, index, *more)]
 
     around(patch, program, "compute", changed)
 
