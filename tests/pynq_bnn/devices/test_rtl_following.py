@@ -134,3 +134,20 @@ def test_an_axi_error_beside_the_first_layer(chain, rtl):
     rtl.clear_faults()
     chain.run(2, prepared=False)
     chain.run(3, prepared=True)
+
+
+def test_another_network_after_a_reset_in_a_first_layer(chain, rtl):
+    """What it was told of the layer's shape must not outlive it."""
+    for convs, fcs, others in ((2, 1, (4, 2)), (4, 2, (2, 1))):
+        one = chain(convs, fcs)
+        one.run(0, prepared=False)
+        address, steps = next(iter(one.accelerator._loaded.programs.values()))
+        one.accelerator.control.start_program(address, len(steps))
+        while not any(kind == r.FP_CONV for kind, _ in one.log()):
+            rtl.run(20)  # it has its parameters, and goes on
+        with one.accelerator.device.turn.lock:
+            one.accelerator.control.reset()
+            one.accelerator.device.turn.forget()
+        another = chain(*others)
+        another.run(0, prepared=False)
+        another.run(1, prepared=True)
