@@ -169,9 +169,9 @@ class Classifier:
     def stream(self, pictures: Iterable[Any]) -> Iterator[Result]:
         """Classify any number of pictures, one answer after another, in constant memory.
 
-        While the device works on a batch the next one is prepared; a batch's answers come when
-        the next has been started.  It may be left at any time, and others may use the device
-        meanwhile.
+        While the device works on a batch, and on the first layer of the next, the one after that
+        is prepared; a batch's answers come when the next has been started.  It may be left at any
+        time, and others may use the device meanwhile.
 
         Parameters
         ----------

@@ -59,7 +59,7 @@ class Fc(wiring.Component):
     the address of their last row, bits, eight of an image together, one cycle later; `done` comes
     LATENCY + MERGE_CYCLES cycles after the last row's address.
 
-    Cost, 8 images: 1,970 LUT, 730 LUT as RAM, 3,790 FF, 4 RAMB36 (the thresholds).  Between
+    Cost, 8 images: 1,940 LUT, 740 LUT as RAM, 3,820 FF, 4 RAMB36 (the thresholds).  Between
     registers lie two lookup tables, or a carry chain (14 bits for an image's sum) and one.
 
     Ports

@@ -24,7 +24,7 @@ class StageCheck(wiring.Component):
     Where a product is bounded, a factor is compared with a quotient from a table: rows * batch >
     room exactly when rows > room // batch.
 
-    Cost: 270 LUT, 220 flip-flops, no DSP.
+    Cost: 340 LUT, 270 flip-flops, no DSP.
     """
 
     kind: In(width("STAGE", "KIND"))

@@ -12,7 +12,7 @@ LogEntry = data.StructLayout({"kind": 32, "cycles": 32, "busy": 32, "wait": 32})
 class StageCounter(wiring.Component):
     """Counts the cycles of a stage, those in which it is busy and those in which it waits.
 
-    Cost: 100 LUT, 105 FF.
+    Cost: 20 LUT, 106 FF, and the counters' carry chains.
 
     Attributes
     ----------

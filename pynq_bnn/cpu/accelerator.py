@@ -78,7 +78,10 @@ class CpuAccelerator:
 
     def start(self, pictures: np.ndarray,
               following: Optional[np.ndarray] = None) -> "Future[Run]":
-        """Begin a run and return at once; :meth:`finish` waits for it."""
+        """Begin a run and return at once; :meth:`finish` waits for it.
+
+        `following` is nothing to a processor: all of it works on one layer.
+        """
         engine = self._loaded()
         self._require_pictures(pictures, engine)
         # a copy: whose the array is may change it while this works

@@ -22,9 +22,10 @@ from pynq_bnn.devices.turn import Stepping
 from pynq_bnn.driver import packing, program
 from pynq_bnn.driver.capabilities import identify
 from pynq_bnn.driver.control import LOAD_AGAIN, Control
+from pynq_bnn.driver.following import Prepared, Program
 from pynq_bnn.driver.memory import READ_BACK_WORDS, SLOTS, DeviceMemory
 from pynq_bnn.driver.pictures import require_pictures
-from pynq_bnn.driver.run import Prepared, Program, Run, Started
+from pynq_bnn.driver.run import Run, Started
 from pynq_bnn.driver.stage_log import StageCycles, read_log
 from pynq_bnn.errors import BnnError, ClosedError, DeviceError
 
@@ -302,14 +303,13 @@ class Accelerator:
 
     def _free_slot(self, but: Optional[int] = None) -> int:
         """A slot, another than `but`, whose sums nobody needs any more."""
-        slots = [slot for slot in range(SLOTS) if slot != but]
-        for slot in slots:
-            if self._slots[slot]() is None:
+        for slot, held in enumerate(self._slots):
+            if slot != but and held() is None:
                 return slot
         current = self.device.turn.current_run()
-        for slot in slots:
-            started = self._slots[slot]()
-            if started is not None and started is not current:
+        for slot, held in enumerate(self._slots):
+            started = held()
+            if slot != but and started is not None and started is not current:
                 started.collect()
                 return slot
         raise AssertionError("only one run is under way, and two slots are another's")
@@ -328,7 +328,7 @@ class Accelerator:
                 memory.address("sums", memory.sums_word(which.slot)),
                 None if which.following is None else pictures(which.following))
             steps = program.network_program(loaded.parameters.network, loaded.stream, addresses,
-                                            which.count)
+                                            which.pictures)
             memory.write("programs", program.encode(steps), word)
             known = loaded.programs[which] = memory.address("programs", word), steps
         return known
@@ -336,7 +336,7 @@ class Accelerator:
     def _expected_s(self, loaded: Loaded, which: Program) -> float:
         """How long such a run took on a real clock, so that the first poll finds it done."""
         clock = self.device.clock_mhz
-        return loaded.cycles.get(which.kind, 0) / (clock * 1e6) if clock else 0.0
+        return loaded.cycles.get(which.kind, 0) / (clock * 1e6) if clock and loaded.cycles else 0.0
 
     def profile(self, pictures: np.ndarray) -> Tuple[Run, Tuple[StageCycles, ...]]:
         """A run, and the cycles of each of its stages, from the device's own log.

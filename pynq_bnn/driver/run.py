@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-import weakref
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, List, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, List, NamedTuple, Optional
 
 import numpy as np
 
@@ -14,6 +12,7 @@ from pynq_bnn.errors import BnnError
 if TYPE_CHECKING:
     from pynq_bnn.driver.accelerator import Loaded
     from pynq_bnn.driver.control import Control
+    from pynq_bnn.driver.following import Program
     from pynq_bnn.driver.program import Step
 
 
@@ -37,38 +36,6 @@ class Run(NamedTuple):
     cycles: Optional[int]
 
 
-@dataclass(frozen=True)
-class Program:
-    """Which program: of the slot with pictures and sums, for so many pictures.
-
-    `prepared` if the run before computed their first layer; `following` is the slot of as many
-    pictures whose first layer is computed beside, if there are any.
-    """
-
-    slot: int
-    count: int
-    prepared: bool
-    following: Optional[int]
-
-    @property
-    def kind(self) -> Tuple[int, bool, bool]:
-        """What decides how long it takes."""
-        return self.count, self.prepared, self.following is not None
-
-
-class Prepared:
-    """Pictures, a copy of them, whose first layer the run before computes or has computed."""
-
-    def __init__(self, loaded: Loaded, slot: int, pictures: np.ndarray) -> None:
-        self._loaded = weakref.ref(loaded)  # whoever drops a network gets its memory back
-        self.slot = slot
-        self._pictures = pictures.copy()
-
-    def are(self, loaded: Loaded, pictures: np.ndarray) -> bool:
-        """Whether these are the pictures, and of that network."""
-        return self._loaded() is loaded and np.array_equal(self._pictures, pictures)
-
-
 class Started:
     """A run under way; :meth:`Accelerator.finish` gives what comes of it.
 
@@ -78,7 +45,7 @@ class Started:
 
     def __init__(self, control: Control, loaded: Loaded, program: Program, copy_s: float,
                  expected_s: float) -> None:
-        self.control, self.slot, self.count = control, program.slot, program.count
+        self.control, self.slot, self.count = control, program.slot, program.pictures
         self._loaded, self.program = loaded, program
         self._expected_s = expected_s
         self._begun, self._steps = time.monotonic(), []  # type: float, List[Step]

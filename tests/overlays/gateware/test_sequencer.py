@@ -90,6 +90,19 @@ async def settle(ctx, dut, cycles=400):
     raise AssertionError("still busy")
 
 
+async def watch_log(ctx, dut, entries, each_cycle=lambda: None):
+    """Until the run ends: each entry's index, kind, cycles and busy ones, as they are written."""
+    for _ in range(1000):
+        each_cycle()
+        if ctx.get(dut.log_write):
+            entry = dut.log_entry
+            entries.append([ctx.get(value) for value in (
+                dut.log_index, entry.kind, entry.cycles, entry.busy)])
+        if not ctx.get(dut.busy):
+            break
+        await ctx.tick()
+
+
 def error(ctx, dut):
     return (ctx.get(dut.error_code), ctx.get(dut.error_stage), ctx.get(dut.error_step),
             ctx.get(dut.error_address))
@@ -106,14 +119,7 @@ def test_a_program_makes_its_writes_and_runs_its_stages_in_turn():
     async def bench(ctx, dut):
         await pulse(ctx, dut.run)
         await ctx.tick()
-        for _ in range(400):
-            if ctx.get(dut.log_write):
-                entry = dut.log_entry
-                entries.append([ctx.get(value) for value in (
-                    dut.log_index, entry.kind, entry.cycles, entry.busy)])
-            if not ctx.get(dut.busy):
-                break
-            await ctx.tick()
+        await watch_log(ctx, dut, entries)
         assert ctx.get(dut.done)
         assert error(ctx, dut) == (0, 0, 0, 0)
         assert (ctx.get(dut.step), ctx.get(dut.stages)) == (4, 2)
@@ -260,17 +266,13 @@ def beside(*stages, first=FP):
     async def bench(ctx, dut):
         await pulse(ctx, dut.run)
         await ctx.tick()
-        for _ in range(1000):
+
+        def write_registers():
             begun = min(len(moments), len(stages) - 1)
             for name, value in stages[begun][1].items():  # of the stage that comes next
                 ctx.set(dut.registers[name], value)
-            if ctx.get(dut.log_write):
-                entry = dut.log_entry
-                entries.append([ctx.get(value) for value in (
-                    dut.log_index, entry.kind, entry.cycles, entry.busy)])
-            if not ctx.get(dut.busy):
-                break
-            await ctx.tick()
+
+        await watch_log(ctx, dut, entries, write_registers)
         assert ctx.get(dut.done), error(ctx, dut)
         assert ctx.get(dut.stages) == len(stages)
 

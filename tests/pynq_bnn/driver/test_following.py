@@ -14,6 +14,7 @@ from pynq_bnn.devices.simulated.dram import Dram
 from pynq_bnn.driver import packing, program
 from pynq_bnn.driver.accelerator import Accelerator
 from pynq_bnn.errors import DeviceError, PictureError
+from tests.pynq_bnn.driver.test_sharing import at_once, interrupt_at
 
 BATCH = 2
 EVEN = net.Network.from_description({"height": 4, "width": 6, "layers": [
@@ -226,3 +227,38 @@ def test_the_program_is_the_same_stages_in_another_order():
     assert kinds(None, None) == [load, conv, *end]
     assert kinds(None, 0x1000) == [load, load, conv, load, fp, load, *end]
     assert kinds(0, 0x1000) == [load, load, fp, load, load, conv, load, fp, load, *end]
+
+
+def test_after_an_interrupt_at_any_line_of_a_start_the_chain_is_right(
+        accelerator, parameters, batches):
+    expected = [IntegerModel(parameters).sums(batch) for batch in batches]
+
+    def right(number, *following):
+        run = accelerator.finish(accelerator.start(batches[number], *following))
+        assert np.array_equal(run.sums, expected[number]), line
+
+    line = 0
+    for action in (lambda: accelerator.start(batches[1], batches[2]),  # prepared
+                   lambda: accelerator.start(batches[4], batches[5])):  # another's
+        line = 0
+        while True:
+            right(0, batches[1])
+            interrupted = interrupt_at(line + 1, action)
+            right(1, batches[2])
+            right(2)
+            if not interrupted:
+                break
+            line += 1
+        assert line > 50
+
+
+def test_two_threads_stream_beside_each_other(accelerator, parameters, batches):
+    expected = [IntegerModel(parameters).sums(batch) for batch in batches]
+
+    def stream(order):
+        for _ in range(10):
+            for number, following in zip(order, order[1:]):
+                run = accelerator.finish(accelerator.start(batches[number], batches[following]))
+                assert np.array_equal(run.sums, expected[number])
+
+    assert at_once(lambda: stream([0, 1, 2, 3, 4, 5]), lambda: stream([5, 3, 1, 0, 2, 4])) == []

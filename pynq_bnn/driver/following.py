@@ -1,0 +1,45 @@
+"""A batch's first layer beside the last layers of the batch before it: what is kept of that."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, NamedTuple, Optional, Tuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pynq_bnn.driver.accelerator import Loaded
+
+
+class Program(NamedTuple):
+    """Which program: of the slot with pictures and sums, for so many `pictures`.
+
+    `prepared` if the run before computed their first layer; `following` is the slot of as many
+    pictures whose first layer is computed beside, if there are any.
+    """
+
+    slot: int
+    pictures: int
+    prepared: bool
+    following: Optional[int]
+
+    @property
+    def kind(self) -> Tuple[int, bool, bool]:
+        """What decides how long it takes."""
+        return self.pictures, self.prepared, self.following is not None
+
+
+class Prepared:
+    """Pictures, a copy of them, whose first layer the run before computes or has computed."""
+
+    def __init__(self, loaded: Loaded, slot: int, pictures: np.ndarray) -> None:
+        self._loaded = weakref.ref(loaded)  # whoever drops a network gets its memory back
+        self.slot = slot
+        self._pictures = pictures.tobytes()
+
+    def are(self, loaded: Loaded, pictures: np.ndarray) -> bool:
+        """Whether these are the pictures, and of that network.
+
+        Bytes are compared in a fifth of the instructions that arrays take on a Cortex-A9.
+        """
+        return self._loaded() is loaded and self._pictures == pictures.tobytes()
