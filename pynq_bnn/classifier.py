@@ -141,7 +141,7 @@ class Classifier:
         if len(source) == 0:
             to_pictures(source)  # says what is wrong
         parts, runs, prepare_s = [], [], 0.0
-        for batch, run in self._runs(self._batches(source)):
+        for batch, run in self._runs(self._batches(source), fixed=True):
             parts.append(batch.pictures)
             runs.append(run)
             prepare_s += batch.prepare_s
@@ -202,7 +202,7 @@ class Classifier:
         size = self.batch
         batches = (_Batch(pictures[start:start + size], 0.0, 0.0)
                    for start in range(0, max(len(pictures), 1), size))
-        return _joined([run.sums for _, run in self._runs(batches)])
+        return _joined([run.sums for _, run in self._runs(batches, fixed=True)])
 
     def profile(self, source: Any) -> Profile:
         """Cycles of each layer, counted by the hardware, for one picture or up to a batch.
@@ -233,14 +233,19 @@ class Classifier:
             yield _Batch(pictures, begun, time.perf_counter() - begun)
             first += len(some)
 
-    def _runs(self, batches: Iterator[_Batch]) -> Iterator[Tuple[_Batch, Run]]:
-        """Run batch after batch; each is prepared while the device works on those before."""
+    def _runs(self, batches: Iterator[_Batch], fixed: bool = False
+              ) -> Iterator[Tuple[_Batch, Run]]:
+        """Run batch after batch; each is prepared while the device works on those before.
+
+        `fixed` if nobody comes to change their pictures in between.
+        """
         before: Optional[Tuple[_Batch, Started]] = None
         batch = next(batches, None)
         while batch is not None:
             following = next(batches, None)
             started = self.accelerator.start(
-                batch.pictures, None if following is None else following.pictures)
+                batch.pictures, None if following is None else following.pictures,
+                before[1] if fixed and before is not None else None)
             if before is not None:
                 yield before[0], self.accelerator.finish(before[1])
             before, batch = (batch, started), following

@@ -76,11 +76,11 @@ class CpuAccelerator:
         """All layers of some pictures uint8 (N, H, W, 3), at most :attr:`batch` of them."""
         return self.finish(self.start(pictures))
 
-    def start(self, pictures: np.ndarray,
-              following: Optional[np.ndarray] = None) -> "Future[Run]":
+    def start(self, pictures: np.ndarray, following: Optional[np.ndarray] = None,
+              after: Optional["Future[Run]"] = None) -> "Future[Run]":
         """Begin a run and return at once; :meth:`finish` waits for it.
 
-        `following` is nothing to a processor: all of it works on one layer.
+        What follows is nothing to a processor: all of it works on one layer.
         """
         engine = self._loaded()
         self._require_pictures(pictures, engine)

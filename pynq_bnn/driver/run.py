@@ -12,7 +12,7 @@ from pynq_bnn.errors import BnnError
 if TYPE_CHECKING:
     from pynq_bnn.driver.accelerator import Loaded
     from pynq_bnn.driver.control import Control
-    from pynq_bnn.driver.following import Program
+    from pynq_bnn.driver.following import Prepared, Program
     from pynq_bnn.driver.program import Step
 
 
@@ -47,6 +47,7 @@ class Started:
                  expected_s: float) -> None:
         self.control, self.slot, self.count = control, program.slot, program.pictures
         self._loaded, self.program = loaded, program
+        self.prepares: Optional[Prepared] = None
         self._expected_s = expected_s
         self._begun, self._steps = time.monotonic(), []  # type: float, List[Step]
         self._ended = False

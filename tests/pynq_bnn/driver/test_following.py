@@ -120,6 +120,28 @@ def test_pictures_that_were_changed_meanwhile(expect, batches):
     expect(3, None, prepared=True)  # they are the same
 
 
+def test_who_vouches_for_the_pictures_names_what_announced_them(
+        accelerator, parameters, batches):
+    """Of another run than the last one it says nothing: they are compared."""
+    model = IntegerModel(parameters)
+    first = accelerator.start(batches[0], batches[1])
+    second = accelerator.start(batches[1], batches[2], first)
+    assert second.program.prepared
+    third = accelerator.start(batches[3], batches[4], first)
+    assert not third.program.prepared
+    accelerator.run(batches[5])
+    fourth = accelerator.start(batches[4], None, third)
+    assert not fourth.program.prepared
+    fifth = accelerator.start(batches[0], batches[1])
+    accelerator.load(random_parameters(EVEN, np.random.default_rng(9)))  # another network
+    sixth = accelerator.start(batches[1], None, fifth)
+    assert not sixth.program.prepared
+    assert np.array_equal(accelerator.finish(sixth).sums,
+                          IntegerModel(accelerator.parameters).sums(batches[1]))
+    for started, number in ((first, 0), (second, 1), (third, 3), (fourth, 4), (fifth, 0)):
+        assert np.array_equal(accelerator.finish(started).sums, model.sums(batches[number]))
+
+
 def test_others_than_were_announced(expect):
     expect(0, 1, prepared=False)
     expect(2, 1, prepared=False)
