@@ -17,6 +17,7 @@ from overlays.bitstream.errors import BitstreamError
 from pynq_bnn.cpu.library import COMPILERS, find_compiler
 
 SOURCE = Path(__file__).with_name("anneal.c")
+"""It includes the .h beside it."""
 COMPILE_S = 60.0
 NUMBERS = {np.dtype(np.uint8): ctypes.c_uint8, np.dtype(np.int32): ctypes.c_int32,
            np.dtype(np.float32): ctypes.c_float}
@@ -31,14 +32,16 @@ class _Problem(ctypes.Structure):
     _fields_ = [
         *((name, _WORD) for name in ("columns", "height", "region", "slices")),
         ("kind", BYTES), ("across", WORDS), ("down", WORDS),
+        ("column_at", WORDS), ("line_at", WORDS),
         ("blocks", _WORD), ("first_row", WORDS), ("rows_of", WORDS),
         ("wants_memory", BYTES), ("is_empty", BYTES), ("place_of", WORDS), ("occupant", WORDS),
         ("rows", _WORD), ("row_place", WORDS), ("row_across", WORDS), ("row_down", WORDS),
         ("lanes_move", BYTES), ("unit_at", WORDS), ("rest_of", WORDS),
         ("movable", _WORD), ("movable_units", WORDS), ("row_of", WORDS), ("slot_of", WORDS),
         ("has_room", BYTES), ("controls", WORDS), ("unit_ptr", WORDS), ("unit_nets", WORDS),
-        ("unit_pins", WORDS), ("place_pins", WORDS), ("tile_pins", WORDS), ("free_pins", _WORD),
-        ("crowding", ctypes.c_float),
+        ("unit_pins", WORDS), ("rams", _WORD), ("ram_units", WORDS), ("ram_whole", BYTES),
+        ("ram_across", WORDS), ("ram_down", WORDS), ("place_pins", WORDS), ("tile_pins", WORDS),
+        ("free_pins", _WORD), ("crowding", ctypes.c_float),
         ("nets", _WORD), ("net_ptr", WORDS), ("pin_unit", WORDS), ("crossing", FLOATS),
         ("apart", BYTES), ("weight", FLOATS), ("stamp", WORDS), ("now", _WORD), ("cost", FLOATS),
         ("nodes", _WORD), ("arcs", _WORD), ("arc_source", WORDS), ("arc_sink", WORDS),
@@ -73,8 +76,8 @@ class Annealer:
             1, dtype=np.int32).ravel()
         movable = placement.unit_at[placement.unit_at >= 0]
         values: Dict[str, Any] = {
-            **vars(placement), **vars(wires), "region": REGION, "slices": SLICES,
-            "occupant": occupant,
+            **vars(placement), **vars(placement.rams), **vars(wires), "region": REGION,
+            "slices": SLICES, "occupant": occupant, "rams": len(placement.rams.names),
             "place_pins": place_pins, "tile_pins": self.tile_pins, "free_pins": free_pins,
             "crowding": crowding,
             "blocks": len(placement.place_of), "rows": len(placement.row_place),
@@ -109,10 +112,14 @@ class Annealer:
         """What is made less."""
         return self._library.total_cost(ctypes.byref(self._problem))
 
-    def cool(self, moves: int, units_share: float, reach: int, temperature: float) -> float:
-        """Try so many moves; the share made of those that were possible."""
-        return self._library.anneal(ctypes.byref(self._problem), moves, units_share, reach,
-                                    temperature)
+    def cool(self, moves: int, shares: Tuple[float, float, float], reach: int,
+             temperature: float) -> float:
+        """Try so many moves; the share made of those that were possible.
+
+        `shares` are of the moves those of block RAMs, of the others those of lanes and flip-flops,
+        and of both those that go where nets draw.
+        """
+        return self._library.anneal(ctypes.byref(self._problem), moves, *shares, reach, temperature)
 
 
 def _compile() -> ctypes.CDLL:
@@ -135,7 +142,7 @@ def _compile() -> ctypes.CDLL:
             ("weigh", ctypes.c_double, [ctypes.c_float] * 3), ("total_wire", ctypes.c_double, []),
             ("total_cost", ctypes.c_double, []),
             ("anneal", ctypes.c_double,
-             [ctypes.c_int64, ctypes.c_float, ctypes.c_int32, ctypes.c_float]),
+             [ctypes.c_int64, *[ctypes.c_float] * 3, ctypes.c_int32, ctypes.c_float]),
             ("problem_bytes", ctypes.c_int32, None)):
         function = getattr(library, name)
         function.restype = result

@@ -22,8 +22,9 @@ class Cooling:
         From one temperature to the next.
     moves : int
         For each slice of the chip, at each temperature.
-    units_share : float
-        Of moves that are those of lanes and flip-flops.
+    rams_share, units_share, drawn_share : float
+        Of moves those of block RAMs; of the others those of lanes and flip-flops; and of both those
+        that go where nets draw, not just anywhere within reach.
     reach : int
         How far a move goes at first, in rows.
     period_ns : float
@@ -40,13 +41,15 @@ class Cooling:
     hottest: float = 0.5
     coldest: float = 0.005
     factor: float = 0.9
-    moves: int = 200
-    units_share: float = 0.6
+    moves: int = 400
+    rams_share: float = 0.01
+    units_share: float = 0.8
+    drawn_share: float = 0.9
     reach: int = 30
     period_ns: float = 8.0
     delay_weight: float = 600.0
     exponent: float = 12.0
-    free_pins: int = 40
+    free_pins: int = 47
     crowding: float = 0.2
 
 
@@ -59,12 +62,13 @@ def cool(annealer: Annealer, blocks: int, cooling: Cooling) -> None:
     def weigh() -> float:
         return annealer.weigh(cooling.period_ns, cooling.delay_weight, cooling.exponent)
 
+    shares = cooling.rams_share, cooling.units_share, cooling.drawn_share
     moves, reach = cooling.moves * blocks, float(cooling.reach)
     worst, wire, nets = weigh(), annealer.wire(), annealer.nets
     temperature = cooling.hottest * annealer.cost() / nets
     log.info("wire %.0f, worst slack %.2f ns at %g ns", wire, worst, cooling.period_ns)
     while temperature > cooling.coldest * annealer.cost() / nets:
-        share = annealer.cool(moves, cooling.units_share, round(reach), temperature)
+        share = annealer.cool(moves, shares, round(reach), temperature)
         worst, wire = weigh(), annealer.wire()
         log.info("at %.2f within %.0f rows %.0f %% of the moves made: wire %.0f, worst slack "
                  "%.2f ns, fullest tile %d pins", temperature, reach, 100 * share, wire, worst,

@@ -7,6 +7,7 @@ from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 
+from overlays.bitstream.anneal.rams import Rams, read_rams
 from overlays.bitstream.anneal.sites import REGION, Site, slice_place
 from overlays.bitstream.timing.delay import TimingError
 from overlays.bitstream.timing.netlist import Cell, Net, Netlist
@@ -43,6 +44,9 @@ class Placement:
     controls: np.ndarray
     columns: int
     height: int
+    column_at: np.ndarray
+    line_at: np.ndarray
+    rams: Rams
     unit_of: Dict[str, int]
     """By cell."""
 
@@ -70,13 +74,26 @@ def read_placement(netlist: Netlist, sites: Dict[str, Site]) -> Placement:
             found.add_unit(len(row_across), REST, [cell])
             row_across.append(sites[cell.site].across)
             row_down.append(sites[cell.site].down)
+    rams = read_rams(sites, fixed, found.unit_of)
     flags = ("wants_memory", "is_empty", "lanes_move", "has_room")
     unit_of = found.unit_of
     arrays = {name: np.array(values, np.uint8 if name in flags else np.int32)
               for name, values in vars(found).items() if name not in ("unit_of", "keys", "_nets")}
-    return Placement(chip.kind, chip.across, chip.down, row_across=np.array(row_across, np.int32),
-                     row_down=np.array(row_down, np.int32), columns=chip.columns,
-                     height=chip.height, unit_of=unit_of, **arrays)
+    used, number = chip.kind > 0, np.arange(len(chip.kind), dtype=np.int32)
+    return Placement(
+        chip.kind, chip.across, chip.down, row_across=np.array(row_across, np.int32),
+        row_down=np.array(row_down, np.int32), columns=chip.columns, height=chip.height,
+        column_at=_nearest(chip.across[used], number[used] // chip.height, max(row_across)),
+        line_at=_nearest(chip.down[used], number[used] % chip.height, max(row_down)),
+        rams=rams, unit_of=unit_of, **arrays)
+
+
+def _nearest(at: np.ndarray, number: np.ndarray, most: int) -> np.ndarray:
+    """For each position up to `most` the least number of those nearest to it."""
+    positions = np.unique(at)
+    least = np.array([number[at == position].min() for position in positions], np.int32)
+    away = np.abs(np.arange(most + 1)[:, None] - positions)
+    return least[away.argmin(1)]
 
 
 class _Chip:
@@ -203,6 +220,9 @@ def moved_bels(placement: Placement, netlist: Netlist) -> Dict[str, str]:
                     raise TimingError(f"SLICE_X{column}Y{y} has no room for {cell.name}")
                 bel = LETTERS[slot - LANES] + room
             bels[cell.name] = f"SLICE_X{column}Y{y}/{bel}"
+    cells = {placement.unit_of.get(cell.name, NONE): cell for cell in netlist.cells}
+    for unit, site in placement.rams.sites():
+        bels[cells[unit].name] = f"{site}/{cells[unit].bel}"
     return bels
 
 

@@ -20,18 +20,21 @@ from tests.overlays.bitstream.timing_designs import Design, library
 pytestmark = pytest.mark.skipif(
     annealer.find_compiler() is None, reason="annealing needs a C compiler")
 
-COLUMNS, HEIGHT, REGION = 6, 100, 50
+COLUMNS, HEIGHT, REGION, RAMS = 6, 100, 50, 8
 QUICK = Cooling(moves=40)
 
 
 @pytest.fixture
 def sites():
-    """Three columns of two slices, the left one of each with memory, and a block RAM beside."""
+    """Three columns of two slices, the left one of each with memory, and block RAMs beside."""
     made = {f"SLICE_X{x}Y{y}": Site("SLICEL" if x % 2 else "SLICEM", 4 * (x // 2),
                                     2 * (HEIGHT - y) + (0 if y < REGION else -2))
             for x in range(COLUMNS) for y in range(HEIGHT)}
-    return {**made, "RAMB36_X0Y0": Site("RAMBFIFO36E1", 13, 100),
-            "BUFGCTRL_X0Y0": Site("BUFGCTRL", 7, 100)}
+    for y in range(RAMS):
+        made[f"RAMB36_X0Y{y}"] = Site("RAMBFIFO36E1", 13, 100 - 10 * y)
+        for half in range(2):
+            made[f"RAMB18_X0Y{2 * y + half}"] = Site("RAMB18E1", 13, 100 - 10 * y)
+    return {**made, "BUFGCTRL_X0Y0": Site("BUFGCTRL", 7, 100)}
 
 
 class Random(Design):
@@ -55,8 +58,13 @@ class Random(Design):
                 continue
             taken |= mine
             getattr(self, kind)(f"SLICE_X{x}Y", y, tall)
-        self.cell("ram", "RAMB36E1_RAMB36E1", "RAMB36_X0Y0/RAMB36E1",
-                  {"DOADO0": self.drives("q")}, {"DIADI0": self.any(), "CLKARDCLKU": "clk"})
+        for y in self.choice.sample(range(RAMS), 5):
+            halves = self.choice.choice([[], [0], [1], [0, 1]])
+            for size, at in [(18, 2 * y + half) for half in halves] or [(36, y)]:
+                kind = f"RAMB{size}E1"
+                self.cell(f"ram_{size}_{at}", f"{kind}_{kind}", f"RAMB{size}_X0Y{at}/{kind}",
+                          {"DOADO0": self.drives("q")},
+                          {"DIADI0": self.any(), "DIADI1": self.any(), "CLKARDCLKU": "clk"})
 
     def any(self):
         return self.choice.choice(self.clocked + self.others)
@@ -140,11 +148,16 @@ def judge(before, after, sites):
     whole = {place.split("/")[0] for name, place in was.items()
              if after[name]["type"] in ("CARRY4", "SELMUX2_1")
              or "X_LUT_AS_DRAM" in after[name]["attributes"]}
-    moved, controls, lanes = {}, {}, {}
+    moved, controls, lanes, rams = {}, {}, {}, {}
     for name, place in now.items():
         (old, old_bel), (site, bel), cell = was[name].split("/"), place.split("/"), after[name]
         assert site in sites
-        if not site.startswith("SLICE"):
+        if site.startswith("RAMB"):  # no place of 36 Kb and half of it at once
+            assert (site[:6], bel) == (old[:6], old_bel)
+            y = int(site.split("Y")[1])
+            size = 36 if site.startswith("RAMB36") else 18
+            assert rams.setdefault(y if size == 36 else y // 2, size) == size
+        elif not site.startswith("SLICE"):
             assert place == was[name]
         elif old in whole:  # such a slice stays together, and where its kind is
             assert bel == old_bel
@@ -253,7 +266,7 @@ def test_costs_kept_move_by_move_are_those_reckoned_anew(tmp_path, sites):
     some.weigh(8.0, 100.0, 8.0)
     some.wire()
     for temperature in (50.0, 1.0):
-        some.cool(20000, 0.5, 20, temperature)
+        some.cool(20000, (0.1, 0.5, 0.3), 20, temperature)
         kept = some.cost()
         some.wire()
         assert kept == pytest.approx(some.cost(), rel=1e-4)
@@ -284,7 +297,7 @@ def test_pins_kept_move_by_move_are_those_counted_anew(tmp_path, sites):
     some = Annealer(placement, wires, 1, 5, 0.5)
     some.wire()
     was = some.tile_pins.copy()
-    some.cool(20000, 0.5, 20, 1.0)
+    some.cool(20000, (0.1, 0.5, 0.3), 20, 1.0)
     assert (some.tile_pins == Annealer(placement, wires, 1, 5, 0.5).tile_pins).all()
     assert (some.tile_pins != was).any()
 
@@ -398,6 +411,37 @@ def test_a_flip_flop_is_kept_away_from_the_block_ram_that_it_feeds(annealed, sit
     assert apart <= 9
 
 
+@pytest.mark.parametrize("size", [36, 18])
+def test_block_rams_go_where_their_wires_are_short(annealed, sites, size):
+    """Each beside the flip-flop that it leads to; they began in the opposite order."""
+    halves = 36 // size
+    design, kind = Design().buffer(), f"RAMB{size}E1"
+    for i in range(RAMS * halves):
+        row = 1 + 5 * i // halves
+        design.cell(f"ff{i}", "CARRY4", f"SLICE_X1Y{row}/CARRY4", {}, {"S0": f"n{i}"})
+        design.cell(f"chain{i}", "CARRY4", f"SLICE_X1Y{row + 1}/CARRY4", {"CO3": f"c{i}"}, {})
+        design.cell(f"ram{i}", f"{kind}_{kind}", f"RAMB{size}_X0Y{RAMS * halves - 1 - i}/{kind}",
+                    {"DOADO0": f"n{i}"}, {"CLKARDCLKU": "clk"})
+    before, after = annealed(design, Cooling(moves=100, rams_share=0.5))
+    assert length(after, sites) < 0.3 * length(before, sites)
+    judge(before, after, sites)
+
+
+def test_what_is_drawn_gets_there_at_once(tmp_path, sites):
+    """One cell between two that stay: moves that know where to are worth many that don't."""
+    def left(drawn):
+        design = Design().buffer()
+        for i in range(20):
+            design.cell(f"a{i}", "SLICE_LUTX", f"SLICE_X{i % 6}Y{i}/A6LUT", {"O6": f"n{i}"}, {})
+            design.cell(f"b{i}", "SLICE_FFX", f"SLICE_X{5 - i % 6}Y{99 - i}/AFF", {"Q": f"q{i}"},
+                        {"D": f"n{i}", "CK": "clk"})
+        some = prepared(tmp_path, design, sites)
+        some.wire()
+        some.cool(2000, (0.0, 1.0, drawn), 30, 0.1)
+        return some.wire()
+    assert left(0.9) < 0.5 * left(0.0)
+
+
 def test_a_chain_that_leaves_its_region_stays(annealed, sites):
     design = Random(2)
     design.chain("SLICE_X1Y", 48, 4)
@@ -417,6 +461,10 @@ def test_designs_that_no_placer_writes(annealed):
     design = Design().cell("low", "CARRY4", "SLICE_X0Y0/CARRY4", {"CO3": "x"}, {})
     design.cell("high", "CARRY4", "SLICE_X0Y2/CARRY4", {}, {"CIN": "x"})
     with pytest.raises(TimingError, match="from SLICE_X0Y0 goes on in SLICE_X0Y2"):
+        annealed(design)
+    design = Design().cell("low", "RAMB36E1_RAMB36E1", "RAMB36_X0Y0/RAMB36E1", {"CASCADEOUTA": "x"},
+                           {})
+    with pytest.raises(TimingError, match="low is cascaded"):
         annealed(design)
 
 
