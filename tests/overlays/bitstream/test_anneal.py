@@ -411,20 +411,43 @@ def test_a_flip_flop_is_kept_away_from_the_block_ram_that_it_feeds(annealed, sit
     assert apart <= 9
 
 
+def fixed(design, sites, name, across, down, **pins):
+    """A cell that stays where it is."""
+    sites[f"PAD_{name}"] = Site("IOB33", across, down)
+    out = {"O6": pins.pop("O6")} if "O6" in pins else {}
+    design.cell(name, "SLICE_LUTX", f"PAD_{name}/A6LUT", out, pins)
+
+
 @pytest.mark.parametrize("size", [36, 18])
 def test_block_rams_go_where_their_wires_are_short(annealed, sites, size):
-    """Each beside the flip-flop that it leads to; they began in the opposite order."""
+    """Each beside the cell that it leads to, which stays; they began in the opposite order."""
     halves = 36 // size
     design, kind = Design().buffer(), f"RAMB{size}E1"
     for i in range(RAMS * halves):
-        row = 1 + 5 * i // halves
-        design.cell(f"ff{i}", "CARRY4", f"SLICE_X1Y{row}/CARRY4", {}, {"S0": f"n{i}"})
-        design.cell(f"chain{i}", "CARRY4", f"SLICE_X1Y{row + 1}/CARRY4", {"CO3": f"c{i}"}, {})
+        fixed(design, sites, f"end{i}", 4, 100 - 10 * (i // halves), A1=f"n{i}")
         design.cell(f"ram{i}", f"{kind}_{kind}", f"RAMB{size}_X0Y{RAMS * halves - 1 - i}/{kind}",
                     {"DOADO0": f"n{i}"}, {"CLKARDCLKU": "clk"})
     before, after = annealed(design, Cooling(moves=100, rams_share=0.5))
-    assert length(after, sites) < 0.3 * length(before, sites)
+    assert length(after, sites) == RAMS * halves * (13 - 4)
     judge(before, after, sites)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_move_is_drawn_to_the_middle_of_its_nets_boxes(tmp_path, sites, seed):
+    """Down from 20 to 160 and from 150 to 180: between 150 and 160 neither gets wider."""
+    design = Design().buffer()
+    design.cell("moves", "SLICE_LUTX", "SLICE_X0Y97/A6LUT", {"O6": "a"}, {"A1": "b"})
+    for name, across, down, pins in (("a0", 0, 20, {"A1": "a"}), ("a1", 13, 160, {"A1": "a"}),
+                                     ("b0", 13, 150, {"O6": "b"}), ("b1", 13, 180, {"A1": "b"})):
+        fixed(design, sites, name, across, down, **pins)
+    placement, wires = parts(tmp_path, design, sites)
+    some = Annealer(placement, wires, seed, 5, 0.0)
+    some.wire()
+    while not some.cool(1, (0.0, 1.0, 1.0), 30, 1e9):
+        pass
+    row = placement.row_of[placement.unit_of["moves"]]
+    assert 150 - 2 <= placement.row_down[row] <= 160 + 2
+    assert placement.row_across[row] >= 4
 
 
 def test_what_is_drawn_gets_there_at_once(tmp_path, sites):
