@@ -22,7 +22,7 @@ setup(
     package_dir={"pynq_bnn_notebooks": "notebooks"},
     package_data={"pynq_bnn": ["weights/*.npz", "cpu/*.c", "cpu/*.h"],
                   "overlays": ["cycles.json", "*/bnn.bit", "*/bnn.hwh", "*/report.json",
-                               "bitstream/anneal/*.c", "gateware/*.txt", "gateware/*.ys",
+                               "bitstream/anneal/*.[ch]", "gateware/*.txt", "gateware/*.ys",
                                "simulation/*.cpp", "simulation/netlist/*", "vivado/*.tcl"],
                   "pynq_bnn_notebooks": ["*.ipynb", "pictures/*"]},
     # the boards need numpy and Pillow alone; elsewhere the model shares its cores with others
