@@ -25,8 +25,9 @@ class Cooling:
     rams_share, units_share, drawn_share : float
         Of moves those of block RAMs; of the others those of lanes and flip-flops; and of both those
         that go where nets draw, not just anywhere within reach.
-    reach : int
-        How far a move goes at first, in rows.
+    reach, narrower : float
+        How far a move that isn't drawn goes at first, in rows; how much of that it goes from one
+        temperature to the next.
     period_ns : float
         The clock that connections are weighed for.
     delay_weight, exponent : float
@@ -45,16 +46,13 @@ class Cooling:
     rams_share: float = 0.01
     units_share: float = 0.8
     drawn_share: float = 0.9
-    reach: int = 30
+    reach: float = 30.0
+    narrower: float = 0.88
     period_ns: float = 8.0
     delay_weight: float = 600.0
     exponent: float = 12.0
     free_pins: int = 47
     crowding: float = 0.2
-
-
-WANTED = 0.44
-"""Share of moves made at which annealing does most (Lam and Delosme 1988); reach is set by it."""
 
 
 def cool(annealer: Annealer, blocks: int, cooling: Cooling) -> None:
@@ -63,7 +61,7 @@ def cool(annealer: Annealer, blocks: int, cooling: Cooling) -> None:
         return annealer.weigh(cooling.period_ns, cooling.delay_weight, cooling.exponent)
 
     shares = cooling.rams_share, cooling.units_share, cooling.drawn_share
-    moves, reach = cooling.moves * blocks, float(cooling.reach)
+    moves, reach = cooling.moves * blocks, cooling.reach
     worst, wire, nets = weigh(), annealer.wire(), annealer.nets
     temperature = cooling.hottest * annealer.cost() / nets
     log.info("wire %.0f, worst slack %.2f ns at %g ns", wire, worst, cooling.period_ns)
@@ -73,5 +71,5 @@ def cool(annealer: Annealer, blocks: int, cooling: Cooling) -> None:
         log.info("at %.2f within %.0f rows %.0f %% of the moves made: wire %.0f, worst slack "
                  "%.2f ns, fullest tile %d pins", temperature, reach, 100 * share, wire, worst,
                  annealer.tile_pins.max())
-        reach = min(max(reach * (1 - WANTED + share), 1.0), float(cooling.reach))
+        reach = max(reach * cooling.narrower, 1.0)
         temperature *= cooling.factor
