@@ -220,9 +220,9 @@ def moved_bels(placement: Placement, netlist: Netlist) -> Dict[str, str]:
                     raise TimingError(f"SLICE_X{column}Y{y} has no room for {cell.name}")
                 bel = LETTERS[slot - LANES] + room
             bels[cell.name] = f"SLICE_X{column}Y{y}/{bel}"
-    cells = {placement.unit_of.get(cell.name, NONE): cell for cell in netlist.cells}
+    in_unit = {placement.unit_of.get(cell.name, NONE): cell for cell in netlist.cells}
     for unit, site in placement.rams.sites():
-        bels[cells[unit].name] = f"{site}/{cells[unit].bel}"
+        bels[in_unit[unit].name] = f"{site}/{in_unit[unit].bel}"
     return bels
 
 
