@@ -7,6 +7,7 @@ from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 
+from overlays.bitstream.anneal.chip import Chip
 from overlays.bitstream.anneal.rams import Rams, read_rams
 from overlays.bitstream.anneal.sites import REGION, Site, slice_place
 from overlays.bitstream.timing.delay import TimingError
@@ -54,7 +55,7 @@ class Placement:
 def read_placement(netlist: Netlist, sites: Dict[str, Site]) -> Placement:
     """Every slice's lanes and rest, chains as one block, empty places; the rest is fixed."""
     places = {name: slice_place(name) for name in sites if name.startswith("SLICE_")}
-    chip = _Chip({name: sites[name] for name in places}, places)
+    chip = Chip({name: sites[name] for name in places}, places)
     held: Dict[str, List[Cell]] = {name: [] for name in places}
     fixed: List[Cell] = []
     for cell in netlist.cells:
@@ -79,37 +80,11 @@ def read_placement(netlist: Netlist, sites: Dict[str, Site]) -> Placement:
     unit_of = found.unit_of
     arrays = {name: np.array(values, np.uint8 if name in flags else np.int32)
               for name, values in vars(found).items() if name not in ("unit_of", "keys", "_nets")}
-    used, number = chip.kind > 0, np.arange(len(chip.kind), dtype=np.int32)
     return Placement(
         chip.kind, chip.across, chip.down, row_across=np.array(row_across, np.int32),
         row_down=np.array(row_down, np.int32), columns=chip.columns, height=chip.height,
-        column_at=_nearest(chip.across[used], number[used] // chip.height, max(row_across)),
-        line_at=_nearest(chip.down[used], number[used] % chip.height, max(row_down)),
+        column_at=chip.column_at(max(row_across)), line_at=chip.line_at(max(row_down)),
         rams=rams, unit_of=unit_of, **arrays)
-
-
-def _nearest(at: np.ndarray, number: np.ndarray, most: int) -> np.ndarray:
-    """For each position up to `most` the least number of those nearest to it."""
-    positions = np.unique(at)
-    least = np.array([number[at == position].min() for position in positions], np.int32)
-    away = np.abs(np.arange(most + 1)[:, None] - positions)
-    return least[away.argmin(1)]
-
-
-class _Chip:
-    """The places of slices, column after column."""
-
-    def __init__(self, slices: Dict[str, Site], places: Dict[str, Tuple[int, int]]) -> None:
-        self.columns = 1 + max(x for x, _ in places.values())
-        self.height = 1 + max(y for _, y in places.values())
-        self.number = {name: x * self.height + y for name, (x, y) in places.items()}
-        self.kind = np.zeros(self.columns * self.height, np.uint8)
-        self.across, self.down = (np.zeros(self.columns * self.height, np.int32)
-                                  for _ in range(2))
-        for name, site in slices.items():
-            place = self.number[name]
-            self.kind[place] = 2 if site.kind == "SLICEM" else 1
-            self.across[place], self.down[place] = site.across, site.down
 
 
 def loose_bel(lane: List[Cell]) -> Optional[str]:
