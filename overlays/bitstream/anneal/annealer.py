@@ -19,6 +19,8 @@ from pynq_bnn.cpu.library import COMPILERS, find_compiler
 SOURCE = Path(__file__).with_name("anneal.c")
 """It includes the .h beside it."""
 COMPILE_S = 60.0
+EDGE = 0.5
+"""How much of a tile's pins are free where no switch boxes lie around."""
 NUMBERS = {np.dtype(np.uint8): ctypes.c_uint8, np.dtype(np.int32): ctypes.c_int32,
            np.dtype(np.float32): ctypes.c_float}
 BYTES, WORDS, FLOATS = (ctypes.POINTER(number) for number in (
@@ -41,7 +43,7 @@ class _Problem(ctypes.Structure):
         ("has_room", BYTES), ("controls", WORDS), ("unit_ptr", WORDS), ("unit_nets", WORDS),
         ("unit_pins", WORDS), ("rams", _WORD), ("ram_units", WORDS), ("ram_whole", BYTES),
         ("ram_across", WORDS), ("ram_down", WORDS), ("place_pins", WORDS), ("tile_pins", WORDS),
-        ("free_pins", _WORD), ("crowding", ctypes.c_float),
+        ("free_pins", WORDS), ("crowding", ctypes.c_float),
         ("nets", _WORD), ("net_ptr", WORDS), ("pin_unit", WORDS), ("crossing", FLOATS),
         ("apart", BYTES), ("weight", FLOATS), ("stamp", WORDS), ("now", _WORD), ("cost", FLOATS),
         ("nodes", _WORD), ("arcs", _WORD), ("arc_source", WORDS), ("arc_sink", WORDS),
@@ -74,11 +76,13 @@ class Annealer:
         np.add.at(place_pins, placement.row_place[placement.row_of[lies]], wires.unit_pins[lies])
         self.tile_pins = place_pins.reshape(-1, SLICES, placement.height).sum(
             1, dtype=np.int32).ravel()
+        room = placement.room.reshape(-1, SLICES, placement.height)[:, 0].ravel()
+        free = np.round(free_pins * (EDGE + (1 - EDGE) * room)).astype(np.int32)
         movable = placement.unit_at[placement.unit_at >= 0]
         values: Dict[str, Any] = {
             **vars(placement), **vars(placement.rams), **vars(wires), "region": REGION,
             "slices": SLICES, "occupant": occupant, "rams": len(placement.rams.names),
-            "place_pins": place_pins, "tile_pins": self.tile_pins, "free_pins": free_pins,
+            "place_pins": place_pins, "tile_pins": self.tile_pins, "free_pins": free,
             "crowding": crowding,
             "blocks": len(placement.place_of), "rows": len(placement.row_place),
             "movable": len(movable), "movable_units": movable, "nets": self.nets,

@@ -21,6 +21,8 @@ class Chip:
         Of each place: 0 none, 1 a slice, 2 one with memory.
     across, down : numpy.ndarray of int32
         Where each is, as wires count.
+    room : numpy.ndarray of float32
+        Of each place: see :class:`~overlays.bitstream.anneal.sites.Site`.
     """
 
     def __init__(self, slices: Dict[str, Site], places: Dict[str, Tuple[int, int]]) -> None:
@@ -30,10 +32,12 @@ class Chip:
         self.kind = np.zeros(self.columns * self.height, np.uint8)
         self.across, self.down = (np.zeros(self.columns * self.height, np.int32)
                                   for _ in range(2))
+        self.room = np.ones(self.columns * self.height, np.float32)
         for name, site in slices.items():
             place = self.number[name]
             self.kind[place] = 2 if site.kind == "SLICEM" else 1
             self.across[place], self.down[place] = site.across, site.down
+            self.room[place] = site.room
 
     def column_at(self, most: int) -> np.ndarray:
         """The first column of the nearest tile, by `across` from 0 to `most`."""

@@ -45,6 +45,7 @@ class Placement:
     controls: np.ndarray
     columns: int
     height: int
+    room: np.ndarray
     column_at: np.ndarray
     line_at: np.ndarray
     rams: Rams
@@ -83,6 +84,7 @@ def read_placement(netlist: Netlist, sites: Dict[str, Site]) -> Placement:
     return Placement(
         chip.kind, chip.across, chip.down, row_across=np.array(row_across, np.int32),
         row_down=np.array(row_down, np.int32), columns=chip.columns, height=chip.height,
+        room=chip.room,
         column_at=chip.column_at(max(row_across)), line_at=chip.line_at(max(row_down)),
         rams=rams, unit_of=unit_of, **arrays)
 

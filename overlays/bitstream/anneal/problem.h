@@ -38,7 +38,8 @@ typedef struct {
     uint8_t *ram_whole;
     const int32_t *ram_across, *ram_down;
     /* Pins by place and by tile. */
-    int32_t *place_pins, *tile_pins, free_pins;
+    int32_t *place_pins, *tile_pins;
+    const int32_t *free_pins; /* of a tile */
     float crowding;
     /* Nets, the driver's pin first. */
     int32_t nets;

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, NamedTuple, Tuple
+from typing import Dict, List, NamedTuple, Tuple
+
+import numpy as np
 
 from overlays.bitstream.database import read_grid
 from overlays.bitstream.errors import DatabaseError
@@ -18,22 +20,60 @@ ROW = 2
 """
 
 
+BEYOND = 2
+"""What a column without switch boxes counts more: wires that pass there are few.
+
+Beside the columns round the chip's configuration, half as high as the chip, and at its edges
+routing fails first.
+"""
+ROUND = (6, 4)
+"""Columns and rows to each side that share their wires."""
+USUAL = 90
+"""Percentile of the switch boxes round a tile; what has more is no better off."""
+
+
 class Site(NamedTuple):
-    """A site's kind and place; `across` and `down` as wires count."""
+    """A site's kind and place; `across` and `down` as wires count.
+
+    `room` is 1 where as many switch boxes lie around as usual, less at edges.
+    """
 
     kind: str
     across: int
     down: int
+    room: float = 1.0
 
 
 def read_sites(database: Path) -> Dict[str, Site]:
     """All sites of the die by name, from the folder of the family."""
     grid = read_grid(database, FABRIC)
     try:
-        return {name: Site(kind, tile["grid_x"], ROW * tile["grid_y"])
-                for tile in grid.values() for name, kind in tile["sites"].items()}
+        holes = {tile["grid_x"] for tile in grid.values()
+                 if tile["type"].startswith("INT_FEEDTHRU")}
+        room = _room([(tile["grid_x"], tile["grid_y"]) for tile in grid.values()
+                      if tile["type"] in ("INT_L", "INT_R")])
+        return {name: Site(kind, x + BEYOND * sum(hole < x for hole in holes), ROW * y,
+                           room.get((x, y), 1.0))
+                for x, y, tile in ((tile["grid_x"], tile["grid_y"], tile)
+                                   for tile in grid.values())
+                for name, kind in tile["sites"].items()}
     except (KeyError, TypeError, AttributeError) as error:
         raise DatabaseError(f"the grid of {database / FABRIC} is damaged: {error!r}") from None
+
+
+def _room(boxes: List[Tuple[int, int]]) -> Dict[Tuple[int, int], float]:
+    """For each tile beside a switch box what share of the usual number lies around."""
+    if not boxes:
+        return {}
+    grid = np.zeros([1 + most + 2 * far for most, far in zip(np.max(boxes, 0), ROUND)], int)
+    for x, y in boxes:
+        grid[x + ROUND[0], y + ROUND[1]] = 1
+    count = grid
+    for axis, far in enumerate(ROUND):
+        count = np.lib.stride_tricks.sliding_window_view(count, 2 * far + 1, axis).sum(-1)
+    usual = np.percentile([count[box] for box in boxes], USUAL)
+    return {(x + aside, y): min(1.0, float(count[x, y] / usual))
+            for x, y in boxes for aside in (-1, 1)}
 
 
 def slice_place(name: str) -> Tuple[int, int]:

@@ -20,9 +20,9 @@ static void touch_block(Problem *p, Touched *t, int32_t block)
 /* So many more pins at a place: what that costs. */
 static float crowd(Problem *p, int32_t place, int32_t more)
 {
-    int32_t *const pins = p->tile_pins
-        + place / p->height / p->slices * p->height + place % p->height;
-    const int32_t before = *pins - p->free_pins, after = before + more;
+    const int32_t tile = place / p->height / p->slices * p->height + place % p->height;
+    int32_t *const pins = p->tile_pins + tile;
+    const int32_t before = *pins - p->free_pins[tile], after = before + more;
     p->place_pins[place] += more;
     *pins += more;
     return p->crowding * (float)((after > 0 ? after * after : 0)

@@ -3,6 +3,7 @@
 import json
 import random
 
+import numpy as np
 import pytest
 
 from overlays.bitstream import anneal as annealing
@@ -531,5 +532,39 @@ def test_a_grid_that_is_missing_or_damaged(tmp_path):
     with pytest.raises(BitstreamError, match="is damaged"):
         read_sites(tmp_path)
     (folder / "tilegrid.json").write_text(
-        '{"a": {"grid_x": 3, "grid_y": 5, "sites": {"SLICE_X0Y0": "SLICEL"}}}')
+        '{"a": {"grid_x": 3, "grid_y": 5, "type": "CLBLL_L", "sites": {"SLICE_X0Y0": "SLICEL"}}}')
     assert read_sites(tmp_path) == {"SLICE_X0Y0": Site("SLICEL", 3, 10)}
+
+
+def test_edges_and_what_has_no_switch_boxes(tmp_path):
+    """A chip of 20 pairs of columns and 30 rows, with ten columns in between that are only passed."""
+    tiles = []
+    for y in range(30):
+        for pair in range(20):
+            left = 4 * pair + (10 if pair > 9 else 0)
+            tiles += [(left + k, y, kind) for k, kind in enumerate(
+                ("CLBLL_L", "INT_L", "INT_R", "CLBLM_R"))]
+        tiles += [(x, y, f"INT_FEEDTHRU_{1 + x % 2}") for x in range(40, 50)]
+    (tmp_path / "xc7z020").mkdir()
+    (tmp_path / "xc7z020" / "tilegrid.json").write_text(json.dumps({
+        f"{kind}_{x}_{y}": {"grid_x": x, "grid_y": y, "type": kind, "sites": {
+            f"SLICE_X{x}Y{y}": "SLICEL"} if kind.startswith("CLB") else {}}
+        for x, y, kind in tiles}))
+    made = read_sites(tmp_path)
+    assert [made[f"SLICE_X{x}Y0"].across for x in (0, 39, 50, 89)] == [0, 39, 70, 109]
+    inside, side, corner, hole = (made[f"SLICE_X{x}Y{y}"].room for x, y in (
+        (16, 15), (0, 15), (0, 0), (39, 15)))
+    assert inside == 1
+    assert 0.5 < side < 0.7
+    assert 0.5 < hole < 1
+    assert 0.5 * side < corner < side
+
+
+def test_pins_at_an_edge_cost_sooner(tmp_path, sites):
+    design = Design().buffer()
+    design.cell("a", "SLICE_FFX", "SLICE_X0Y3/AFF", {"Q": "a"}, {"D": "a", "CK": "clk"})
+    edge = {name: site._replace(room=0.4 if name.startswith("SLICE_X0") else 1.0)
+            for name, site in sites.items()}
+    for some, free in ((sites, 5), (edge, 4)):
+        made = prepared(tmp_path, design, some)
+        assert np.ctypeslib.as_array(made._problem.free_pins, (1,))[0] == free
