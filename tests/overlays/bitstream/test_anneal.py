@@ -537,7 +537,7 @@ def test_a_grid_that_is_missing_or_damaged(tmp_path):
 
 
 def test_edges_and_what_has_no_switch_boxes(tmp_path):
-    """A chip of 20 pairs of columns and 30 rows, with ten columns in between that are only passed."""
+    """20 pairs of columns and 30 rows, with ten columns in between that are only passed."""
     tiles = []
     for y in range(30):
         for pair in range(20):
