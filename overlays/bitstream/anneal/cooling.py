@@ -51,8 +51,8 @@ class Cooling:
     period_ns: float = 8.0
     delay_weight: float = 600.0
     exponent: float = 12.0
-    free_pins: int = 47
-    crowding: float = 0.2
+    free_pins: int = 52
+    crowding: float = 0.5
 
 
 def cool(annealer: Annealer, blocks: int, cooling: Cooling) -> None:
