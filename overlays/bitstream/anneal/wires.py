@@ -26,9 +26,9 @@ SHARED = ("WA", "WE", "CLK", "CK", "CE", "SR", CHAIN)
 """Pins that a slice has once for its lanes (UG474, "Slice Description"), or that are no wire."""
 NEVER = 1e9
 MEMORY, FIXED = "X_LUT_AS_DRAM", 1.6
-"""A LUT RAM's pins count for more: a wire to a LUT may take any of its pins, to memory one only, and
-the write address, which its lanes share, comes to it besides.  Where such slices lie side by side
-the router shared five times as many wires as elsewhere."""
+"""A LUT RAM's pins count for more: a wire to a LUT may take any of its pins, to memory one only,
+and the write address, which its lanes share, comes to it besides.  Where such slices lie side by
+side the router shared five times as many wires as elsewhere."""
 CROSSING = (1.0, 1.0, 1.0, 1.0, 1.0828, 1.1536, 1.2206, 1.2823, 1.3385, 1.3991, 1.4493)
 CROSSING_EACH = 0.0337
 """How much a net's box counts by its units (Cheng, RISA, 1994, as VPR has it), and each more."""
