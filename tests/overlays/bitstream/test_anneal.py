@@ -1,7 +1,9 @@
 """Placements of random designs, annealed; what is legal is judged here on its own."""
 
 import json
+import logging
 import random
+import re
 
 import numpy as np
 import pytest
@@ -569,3 +571,30 @@ def test_pins_at_an_edge_cost_sooner(tmp_path, sites):
     for some, free in ((sites, 5), (edge, 4)):
         made = prepared(tmp_path, design, some)
         assert np.ctypeslib.as_array(made._problem.free_pins, (1,))[0] == free
+
+
+def test_tiles_at_an_edge_are_left_emptier(annealed, sites):
+    """Cells that are all drawn to one place; the tiles nearest to it are at an edge, or are not."""
+    def fullest(room):
+        for x in (0, 1):
+            for y in range(20, 80):
+                sites[f"SLICE_X{x}Y{y}"] = sites[f"SLICE_X{x}Y{y}"]._replace(room=room)
+        design = Design().buffer()
+        for i in range(40):
+            fixed(design, sites, f"pad{i}", 0, 100, O6=f"n{i}")
+            design.cell(f"cell{i}", "SLICE_FFX", f"SLICE_X{i % 6}Y{2 * i}/AFF", {"Q": f"q{i}"},
+                        {"D": f"n{i}", "CK": "clk"})
+        _, after = annealed(design, Cooling(moves=100, free_pins=3, crowding=50.0))
+        tiles = [(s.across, s.down) for s in (
+            sites[place.split("/")[0]] for name, place in where(after).items() if "cell" in name)]
+        return max(tiles.count(tile) for tile in tiles if tile[0] == 0)
+    assert fullest(1.0) == 3
+    assert fullest(0.0) == 2
+
+
+def test_reach_narrows_to_one_row(annealed, caplog):
+    with caplog.at_level(logging.INFO):
+        annealed(Random(1), Cooling(moves=1, factor=0.8, narrower=0.5))
+    reaches = [int(found) for found in re.findall(r"within (\d+) rows", caplog.text)]
+    assert reaches[:6] == [30, 15, 8, 4, 2, 1]
+    assert set(reaches[6:]) == {1}
