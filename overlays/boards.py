@@ -39,10 +39,10 @@ class Board:
 
 
 BOARDS: Tuple[Board, ...] = (
-    Board("Pynq-Z1", "xc7z020clg400-1", 50.0, 20, (3, 3), "Pynq-Z1"),
-    Board("Pynq-Z2", "xc7z020clg400-1", 50.0, 20, (3, 3), "Pynq-Z1"),
+    Board("Pynq-Z1", "xc7z020clg400-1", 50.0, 20, (5, 2), "Pynq-Z1"),
+    Board("Pynq-Z2", "xc7z020clg400-1", 50.0, 20, (5, 2), "Pynq-Z1"),
     # 33.333 MHz, where PYNQ's Clocks believes 50 on every Zynq-7000 board
-    Board("ZedBoard", "xc7z020clg484-1", 100 / 3, 30, (3, 3), "ZedBoard"),
+    Board("ZedBoard", "xc7z020clg484-1", 100 / 3, 30, (5, 2), "ZedBoard"),
 )
 
 

@@ -40,7 +40,7 @@ class Config:
         AXI HP ports: 1 or 2.
     """
 
-    reducers: int = 8
+    reducers: int = 16
     fp_outputs: int = 16
     fmap_rows: int = 2048
     batch: int = 8

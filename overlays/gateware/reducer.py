@@ -65,8 +65,8 @@ class Reducer(wiring.Component):
 
     LEAD = 2
     WRITE_LATENCY = 11
-    LATENCY = 6
-    PLACE_LAG = LATENCY - 2
+    LATENCY = 7
+    PLACE_LAG = LATENCY - 3
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -101,7 +101,7 @@ class Reducer(wiring.Component):
         return m
 
     def _count(self, m: Module, columns: Columns) -> Value:
-        """How many lanes of a row differ, LATENCY - 1 cycles later."""
+        """How many lanes of a row differ, LATENCY - 2 cycles later."""
         latency = 0
         while _height(columns) > 4:
             columns = _compress(m, columns)
@@ -111,7 +111,7 @@ class Reducer(wiring.Component):
             latency += 1
         rows = _rows(columns)
         halves = [register(m, sum(rows[i:i + 2])) for i in range(0, len(rows), 2)]
-        assert latency + 3 == self.LATENCY
+        assert latency + 4 == self.LATENCY
         return register(m, sum(halves)[:ROW_BITS])
 
     def _join(self, m: Module, counts: Sequence[Value]) -> None:
@@ -130,7 +130,8 @@ class Reducer(wiring.Component):
             first_in.eq(counts[0]),
             second_in.eq(counts[1] + (first & place.joined.replicate(ROW_BITS))),
         ]
-        m.d.comb += self.mismatches.eq(register(m, counts[2] + second))
+        # one register beside the adder, one on the way to where all counts come together
+        m.d.comb += self.mismatches.eq(register(m, register(m, counts[2] + second)))
 
 
 def _height(columns: Columns) -> int:

@@ -16,7 +16,7 @@ if {$argc != 3} {
     error "usage: vivado -mode batch -source build.tcl -tclargs VERILOG PART FOLDER"
 }
 lassign $argv verilog part folder
-set period_ns 9.0 ;# of fclk0_mhz in overlays/boards.py, which the .hwh asks for
+set period_ns 10.0 ;# of fclk0_mhz in overlays/boards.py, which the .hwh asks for
 
 proc require_met {kind delay_type} {
     set path [get_timing_paths -delay_type $delay_type -max_paths 1]

@@ -30,7 +30,7 @@ def test_it_begins_slowly_and_ends_at_the_shipped_clock(board, make_zynq, make_b
     overlay = overlay_class(make_bitstream(board))
     assert zynq.model.dram.free_bytes == free
     clocks = [mhz for mhz, outcome in overlay.contact.tried if outcome == "passed"]
-    assert clocks == pytest.approx([1000 / 18, 1000 / 14, 1000 / 11, SHIPPED_MHZ])
+    assert clocks == pytest.approx([50, 1000 / 15, 1000 / 12, SHIPPED_MHZ])
     assert overlay.bnn.clock_mhz == overlay.contact.clock_mhz == pytest.approx(SHIPPED_MHZ)
     with Classifier(parameters, device=overlay) as classifier:
         assert np.array_equal(classifier.classify(list(pictures[:2])).sums,
@@ -58,11 +58,11 @@ def test_a_clock_that_fails_is_left_for_the_last_that_passed(make_zynq, make_bit
 
     monkeypatch.setattr(module, "loopback", wires)
     overlay = overlay_class(make_bitstream())
-    assert overlay.bnn.clock_mhz == pytest.approx(1000 / 14)
+    assert overlay.bnn.clock_mhz == pytest.approx(1000 / 15)
     with Classifier(device=overlay) as classifier:
         info = classifier.info()["device"]
-    assert info["clock_mhz"] == pytest.approx(1000 / 14)
-    assert "FMAP_B" in info["first_contact"]["clocks"]["90.91 MHz"]
+    assert info["clock_mhz"] == pytest.approx(1000 / 15)
+    assert "FMAP_B" in info["first_contact"]["clocks"]["83.33 MHz"]
 
 
 def test_a_fault_at_the_lowest_clock_is_named_and_leaves_the_board_usable(
@@ -71,7 +71,7 @@ def test_a_fault_at_the_lowest_clock_is_named_and_leaves_the_board_usable(
     free = zynq.model.dram.free_bytes
     zynq.model.stick(registers.FMAP_A, 0, 1, 1)
     with pytest.raises(DeviceError,
-                       match="first contact at 55.56 MHz: the DMA loopback failed.*FMAP"):
+                       match="first contact at 50 MHz: the DMA loopback failed.*FMAP"):
         overlay_class(make_bitstream())
     assert zynq.model.dram.free_bytes == free
     zynq.model.clear_faults()

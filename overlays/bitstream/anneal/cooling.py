@@ -42,7 +42,7 @@ class Cooling:
     hottest: float = 0.5
     coldest: float = 0.005
     factor: float = 0.9
-    moves: int = 400
+    moves: int = 402
     rams_share: float = 0.01
     units_share: float = 0.8
     drawn_share: float = 0.9
@@ -51,8 +51,8 @@ class Cooling:
     period_ns: float = 8.0
     delay_weight: float = 600.0
     exponent: float = 12.0
-    free_pins: int = 52
-    crowding: float = 0.5
+    free_pins: int = 56
+    crowding: float = 0.8
 
 
 def cool(annealer: Annealer, blocks: int, cooling: Cooling) -> None:

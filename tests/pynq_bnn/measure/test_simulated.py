@@ -11,7 +11,7 @@ from pynq_bnn.measure.roofline import lanes, plot_roofline, points
 from pynq_bnn.measure.simulated import CYCLES, stream_cycles
 
 # asserted of the RTL itself in tests/pynq_bnn/devices/test_rtl_full.py
-ONE, BATCH_OF_8, IN_STREAM = 145_019, 668_574, 603_362
+ONE, BATCH_OF_8, IN_STREAM = 124_633, 406_668, 341_456
 
 
 def test_one_picture_and_a_batch():
