@@ -21,7 +21,8 @@ class Cooling:
     factor : float
         From one temperature to the next.
     moves : int
-        For each slice of the chip, at each temperature.
+        For each slice of the chip, at each temperature; as with another seed, another number leads
+        to another placement.
     rams_share, units_share, drawn_share : float
         Of moves those of block RAMs; of the others those of lanes and flip-flops; and of both those
         that go where nets draw, not just anywhere within reach.

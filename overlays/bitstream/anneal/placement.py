@@ -9,7 +9,7 @@ import numpy as np
 
 from overlays.bitstream.anneal.chip import Chip
 from overlays.bitstream.anneal.rams import Rams, read_rams
-from overlays.bitstream.anneal.sites import REGION, Site, slice_place
+from overlays.bitstream.anneal.sites import REGION, Site, coordinates
 from overlays.bitstream.timing.delay import TimingError
 from overlays.bitstream.timing.netlist import Cell, Net, Netlist
 
@@ -55,7 +55,7 @@ class Placement:
 
 def read_placement(netlist: Netlist, sites: Dict[str, Site]) -> Placement:
     """Every slice's lanes and rest, chains as one block, empty places; the rest is fixed."""
-    places = {name: slice_place(name) for name in sites if name.startswith("SLICE_")}
+    places = {name: coordinates(name) for name in sites if name.startswith("SLICE_")}
     chip = Chip({name: sites[name] for name in places}, places)
     held: Dict[str, List[Cell]] = {name: [] for name in places}
     fixed: List[Cell] = []

@@ -7,11 +7,11 @@ from typing import Dict, Iterator, List, Tuple
 
 import numpy as np
 
-from overlays.bitstream.anneal.sites import Site
+from overlays.bitstream.anneal.sites import Site, coordinates
 from overlays.bitstream.timing.delay import TimingError
 from overlays.bitstream.timing.netlist import Cell
 
-WHOLE, HALF = "RAMB36_X", "RAMB18_X"
+WHOLE, HALF = "RAMB36", "RAMB18"
 """Of the names of sites; the halves of RAMB36_XxYy are RAMB18_XxY2y and the next (UG473)."""
 NONE = -1
 
@@ -31,9 +31,9 @@ class Rams:
         for number, unit in enumerate(self.ram_units):
             place, half = divmod(number, 2)
             if unit != NONE:
-                x, y = self.names[place][len(WHOLE):].split("Y")
+                x, y = coordinates(self.names[place])
                 yield int(unit), (self.names[place] if self.ram_whole[place]
-                                  else f"{HALF}{x}Y{2 * int(y) + half}")
+                                  else f"{HALF}_X{x}Y{2 * y + half}")
 
 
 def read_rams(sites: Dict[str, Site], cells: List[Cell], unit_of: Dict[str, int]) -> Rams:
@@ -49,8 +49,8 @@ def read_rams(sites: Dict[str, Site], cells: List[Cell], unit_of: Dict[str, int]
             place, half = number[cell.site], 0
             whole[place] = 1
         elif cell.site.startswith(HALF):
-            x, y = cell.site[len(HALF):].split("Y")
-            place, half = number[f"{WHOLE}{x}Y{int(y) // 2}"], int(y) % 2
+            x, y = coordinates(cell.site)
+            place, half = number[f"{WHOLE}_X{x}Y{y // 2}"], y % 2
         else:
             continue
         if cell.name in unit_of:

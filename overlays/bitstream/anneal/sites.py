@@ -18,18 +18,14 @@ SLICES = 2
 ROW = 2
 """A tile down counts as much as two across: the grid has a column each for a CLB and its switches.
 """
-
-
 BEYOND = 2
-"""What a column without switch boxes counts more: wires that pass there are few.
-
-Beside the columns round the chip's configuration, half as high as the chip, and at its edges
-routing fails first.
+"""How much more a column counts that wires only pass: those round the chip's configuration have no
+switch boxes in two thirds of their height, and beside them, as at the edges, routing fails first.
 """
 ROUND = (6, 4)
-"""Columns and rows to each side that share their wires."""
+"""Columns and rows to each side whose switch boxes are counted."""
 USUAL = 90
-"""Percentile of the switch boxes round a tile; what has more is no better off."""
+"""Percentile of these counts that is usual; where there are more it is no better."""
 
 
 class Site(NamedTuple):
@@ -76,7 +72,7 @@ def _room(boxes: List[Tuple[int, int]]) -> Dict[Tuple[int, int], float]:
             for x, y in boxes for aside in (-1, 1)}
 
 
-def slice_place(name: str) -> Tuple[int, int]:
-    """Column and row of SLICE_XcYr."""
-    column, row = name[len("SLICE_X"):].split("Y")
+def coordinates(name: str) -> Tuple[int, int]:
+    """Column and row of a site: those of SLICE_XcYr, RAMB36_XcYr."""
+    column, row = name.rpartition("_X")[2].split("Y")
     return int(column), int(row)

@@ -25,7 +25,7 @@ CHAIN = "CIN"
 SHARED = ("WA", "WE", "CLK", "CK", "CE", "SR", CHAIN)
 """Pins that a slice has once for its lanes (UG474, "Slice Description"), or that are no wire."""
 NEVER = 1e9
-MEMORY, FIXED = "X_LUT_AS_DRAM", 2.0
+LUT_RAM, FIXED = "X_LUT_AS_DRAM", 2.0
 """A LUT RAM's pins count for more: a wire to a LUT may take any of its pins, to memory one only,
 and the write address, which its lanes share, comes to it besides.  Where such slices lie side by
 side the router shared five times as many wires as elsewhere."""
@@ -105,7 +105,7 @@ def read_wires(netlist: Netlist, unit_of: Dict[str, int], units: int, library: L
         net_ptr.append(len(pin_unit))
 
     memories = {unit_of[cell.name] for cell in netlist.cells
-                if MEMORY in cell.attributes and cell.name in unit_of}
+                if LUT_RAM in cell.attributes and cell.name in unit_of}
     for unit in memories:
         unit_pins[unit] = round(FIXED * unit_pins[unit])
 
