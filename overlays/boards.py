@@ -46,11 +46,11 @@ BOARDS: Tuple[Board, ...] = (
 )
 
 
-HP_PORTS: Tuple[int, ...] = (0, 2)
+HP_PORTS: Tuple[int, ...] = (0, 2, 1, 3)
 """The AXI HP ports on which the accelerator's memory ports are, in their order.
 
-Not 0 and 1, nor 2 and 3: each of these pairs shares one port of the DDR controller (UG585, figure
-10-1).
+0 and 1, and 2 and 3, share a port of the DDR controller (UG585, figure 10-1): so two ports are 0
+and 2.
 """
 
 

@@ -15,7 +15,7 @@ from typing import Dict, Iterator, List, Tuple
 READ_ONLY, READ_WRITE, WRITE_ONLY = "read-only", "read-write", "write-only"
 
 MAGIC = int.from_bytes(b"BNN1", "little")
-VERSION_MAJOR, VERSION_MINOR = 3, 1
+VERSION_MAJOR, VERSION_MINOR = 4, 0
 """Interface version: a driver refuses another major, and a minor older than its own."""
 
 BASE_ADDRESS = 0x43C0_0000

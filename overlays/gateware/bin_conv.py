@@ -5,10 +5,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from overlays.gateware import geometry
-from overlays.gateware.config import GROUP_UNITS, QUARTERS, UNIT
+from overlays.gateware.config import QUARTERS, UNIT
 from overlays.gateware.decision import Decision
 from overlays.gateware.expander import Expander
-from overlays.gateware.interfaces import MERGE_CYCLES, FmapRead, FmapWrite, Stage, Units
+from overlays.gateware.interfaces import MERGE_CYCLES, FmapRead, FmapWrite, Pairs, Stage, Units
 from overlays.gateware.pipeline import KEEP, OWN
 from overlays.gateware.pixels import Pixels
 from overlays.gateware.raster import Raster, Step
@@ -25,17 +25,25 @@ class BinConv(wiring.Component):
     n = reducers * 128 / P outputs are computed for one pixel in each cycle, in outputs / n passes
     over the maps of the batch (P: the bits that a pixel takes in the buffer, 128, 256 or 512).
 
+    Parameters
+    ----------
+    reducers : int
+        8 or 16.
+    width : int
+        Units of weights in a cycle: 1, or 2 with 16 reducers.
+
     Ports
     -----
     stage : start, shape, done, busy, waiting
     fmap : the buffer that is read
-    units : the layer's parameters: thresholds, then weights in groups of 1024 / P outputs, tap
+    units : the layer's parameters: thresholds, then weights in groups of 2048 / P outputs, tap
         after tap, output after output, each padded with zeros to P bits
+    pairs : the same stream, from which the weights are taken if `width` is 2
     write : n bits for each output pixel and pass
 
     With its parameters there in time (reducers x 9 units a pass), a layer takes, from the first
     window on, images * passes times height * width cycles; PAD_ONE: (height + 1) * (width + 1).
-    Before that come START_LATENCY, LOAD_LATENCY with the thresholds and one pass of weights, and a
+    Before that come START_LATENCY, LOAD_LATENCY with the thresholds and one group of weights, and a
     row, after the last window FINISH_LATENCY.
     """
 
@@ -49,12 +57,13 @@ class BinConv(wiring.Component):
     FINISH_LATENCY = Reducer.LATENCY + 6 + MERGE_CYCLES
     """From the last window to `done`."""
 
-    def __init__(self, reducers: int) -> None:
-        self.reducers = reducers
+    def __init__(self, reducers: int, width: int = 1) -> None:
+        self.reducers, self.width = reducers, width
         super().__init__({
             "stage": In(Stage),
             "fmap": Out(FmapRead),
             "units": In(Units),
+            **({"pairs": In(Pairs)} if width == 2 else {}),
             "write": Out(FmapWrite),
         })
 
@@ -64,7 +73,7 @@ class BinConv(wiring.Component):
         m.submodules.pixels = pixels = Pixels()
         m.submodules.schedule = schedule = Schedule()
         m.submodules.thresholds = thresholds = Thresholds(self.reducers)
-        m.submodules.weights = weights = Weights(self.reducers)
+        m.submodules.weights = weights = Weights(self.reducers, self.width)
         m.submodules.decision = decision = Decision(self.reducers, Reducer.LATENCY)
         shape = self.stage.shape
 
@@ -99,13 +108,18 @@ class BinConv(wiring.Component):
         ]
 
         # Parameters.
+        of_weights = self.units if self.width == 1 else self.pairs
         m.d.comb += [
             thresholds.units.payload.eq(self.units.payload),
             thresholds.units.valid.eq(self.units.valid),
-            weights.units.payload.eq(self.units.payload),
-            weights.units.valid.eq(self.units.valid),
-            self.units.ready.eq(thresholds.units.ready | weights.units.ready),
+            weights.units.payload.eq(of_weights.payload),
+            weights.units.valid.eq(of_weights.valid),
         ]
+        if self.width == 1:
+            m.d.comb += self.units.ready.eq(thresholds.units.ready | weights.units.ready)
+        else:
+            m.d.comb += [self.units.ready.eq(thresholds.units.ready),
+                         self.pairs.ready.eq(weights.units.ready)]
 
         # Pixels.  The raster's counters lie together; what they say goes far, from registers.
         step, address = Signal(Step), Signal(16, reset_less=True)
@@ -123,8 +137,9 @@ class BinConv(wiring.Component):
             weights.release.eq(schedule.centre.valid & schedule.centre.pass_end),
             decision.edges.eq(schedule.edges), decision.centre.eq(schedule.centre),
         ]
-        # Reducers of one place in a group never get units at the same time.
-        expanders = [Expander(self.reducers // GROUP_UNITS) for _ in range(GROUP_UNITS)]
+        # Reducers that share an expander never get units at the same time.
+        expanders = [Expander(self.reducers // weights.expanders)
+                     for _ in range(weights.expanders)]
         for place, expander in enumerate(expanders):
             m.submodules[f"expander_{place}"] = expander
             m.d.comb += [
@@ -133,10 +148,10 @@ class BinConv(wiring.Component):
             ]
         for r in range(self.reducers):
             m.submodules[f"reducer_{r}"] = reducer = Reducer()
-            group, place = divmod(r, GROUP_UNITS)
+            member, place = divmod(r, weights.expanders)
             expander = expanders[place]
             m.d.comb += [
-                reducer.write.eq(expander.write[group]), reducer.address.eq(expander.address),
+                reducer.write.eq(expander.write[member]), reducer.address.eq(expander.address),
                 reducer.contents.eq(expander.contents),
                 reducer.pixel.eq(pixels.pixel.word_select(r % QUARTERS, UNIT)),
                 reducer.slot.eq(schedule.slot), reducer.slot_above.eq(schedule.slot_above),

@@ -14,9 +14,9 @@ ROW = MAX_CHANNELS
 """Bits of a row of a feature-map buffer: 512, four units, the most channels of a pixel."""
 TAPS = 9
 QUARTERS = ROW // UNIT
-GROUP_UNITS = 8
-"""Units of a tap that a binary convolution's weights bring one after the other: those of 8 outputs
-of 128 channels, 4 of 256, 2 of 512 (docs/contract.md)."""
+GROUP_UNITS = 16
+"""Units of a tap that a binary convolution's weights bring one after the other: those of 16 outputs
+of 128 channels, 8 of 256, 4 of 512 (docs/contract.md)."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Config:
     parameter_units : int
         Depth of the parameter FIFO, in units: how far DMA runs ahead of the lanes.
     ports : int
-        AXI HP ports: 1 or 2.
+        AXI HP ports: 1, 2 or 4.
     """
 
     reducers: int = 16
@@ -51,6 +51,16 @@ class Config:
     def lanes(self) -> int:
         """Binary products in a cycle."""
         return self.reducers * TAPS * UNIT
+
+    @property
+    def streams(self) -> int:
+        """Parameter streams side by side, of a unit in each cycle: what two ports bring."""
+        return max(1, self.ports // 2)
+
+    @property
+    def conv_units(self) -> int:
+        """Units that the binary convolution takes in a cycle: each keeps a reducer busy for 8."""
+        return min(self.streams, self.reducers // 8)
 
 
 FULL = Config()

@@ -20,7 +20,7 @@ from overlays.gateware.fc import Fc
 from overlays.gateware.fmap_buffer import FmapBuffers
 from overlays.gateware.fp_conv import FpConv
 from overlays.gateware.interfaces import ByteWrite, FmapWrite, StageShape
-from overlays.gateware.parameter_fifo import ParameterFifo
+from overlays.gateware.parameter_streams import ParameterStreams
 from overlays.gateware.pipeline import KEEP, register
 from overlays.gateware.register_file import RegisterFile
 from overlays.gateware.register_layout import StageRegisters, pack, stage_values
@@ -43,8 +43,8 @@ class Core(wiring.Component):
     ----------
     gp : In(GP)
         Registers.
-    hp0_read, hp1_read, hp0_write : Out(HP_READ), Out(HP_READ), Out(HP_WRITE)
-        Memory; `hp1_read` only with two ports.
+    hp0_read, hp1_read, ..., hp0_write : Out(HP_READ) for each port, Out(HP_WRITE)
+        Memory.
     busy : Out(1)
         STATUS.BUSY, for a simulator to watch.
     reset : In(1)
@@ -109,8 +109,9 @@ class _Blocks:
         self.program = UnitMemory(PROGRAM_UNITS)
         self.pictures = UnitMemory(config.batch * PICTURE_UNITS)
         self.fmaps, self.sums = FmapBuffers(config), SumsMemory(config.batch)
-        self.parameters = ParameterFifo(config.parameter_units)
-        self.fp, self.conv = FpConv(config.fp_outputs), BinConv(config.reducers)
+        self.parameters = ParameterStreams(config.parameter_units, config.streams)
+        self.fp = FpConv(config.fp_outputs)
+        self.conv = BinConv(config.reducers, config.conv_units)
         self.fc, self.store = Fc(config.batch), Store()
 
     def join(self, m: Module, reset_port: Signal) -> Signal:
@@ -205,21 +206,21 @@ def _loads(m: Module, blocks: _Blocks, clear: Signal) -> Value:
         m.d.sync += [pending.eq(0), to_program.eq(0), to_pictures.eq(0), to_parameters.eq(0)]
     busy_before = register(m, (pending | reader.busy) & ~clear, "busy_before", reset_less=False)
     ended = busy_before & idle & ~reader.error
-    units = reader.units
+    units = reader.units[0]  # all there is of a program and of pictures
     m.d.comb += [
         reader.commands.valid.eq(pending), reader.commands.payload.eq(command),
-        reader.reset.eq(clear),
+        reader.split.eq(to_parameters), reader.reset.eq(clear),
         program.restart.eq(sequencer.fetch), program.unit.eq(units.payload),
         program.write.eq(units.valid & to_program),
         program.address.eq(sequencer.program_read), sequencer.program_word.eq(program.word),
         pictures.restart.eq(begin_load & (stage.target == r.INPUT)),
         pictures.unit.eq(units.payload), pictures.write.eq(units.valid & to_pictures),
-        parameters.w.payload.eq(units.payload),
-        parameters.w.valid.eq(units.valid & to_parameters),
-        units.ready.eq(~to_parameters | parameters.w.ready),
         sequencer.fetched.eq(ended & to_program),
         sequencer.loading_parameters.eq(to_parameters),
     ]
+    for stream, into in zip(reader.units, parameters.w):
+        m.d.comb += [into.payload.eq(stream.payload), into.valid.eq(stream.valid & to_parameters),
+                     stream.ready.eq(~to_parameters | into.ready)]
     # a cycle late, which nobody notices, since the sequencer lies far from all of them
     m.d.sync += [
         sequencer.loader_ready.eq(idle & ~sequencer.begin),
@@ -309,11 +310,15 @@ def _compute(m: Module, blocks: _Blocks, stage: _Stage, clear: Signal) -> _Repor
         m.d.sync += getattr(blocks.fmaps.write, name).eq(
             reduce(or_, (write[name] for write in writes)))
     # no stage takes units but the one that runs, so nothing has to choose
-    takers = fp.units, conv.units, blocks.store.units
+    takers = [fp.units, conv.units, blocks.store.units]
     for stream in takers:
         m.d.comb += [stream.payload.eq(parameters.r.payload), stream.valid.eq(parameters.r.valid)]
     m.d.comb += parameters.r.ready.eq(reduce(or_, (stream.ready for stream in takers)))
-    wiring.connect(m, parameters.pairs, fc.pairs)
+    takers = [fc.pairs] if conv.width == 1 else [fc.pairs, conv.pairs]
+    for stream in takers:
+        m.d.comb += [stream.payload.eq(parameters.pairs.payload),
+                     stream.valid.eq(parameters.pairs.valid)]
+    m.d.comb += parameters.pairs.ready.eq(reduce(or_, (stream.ready for stream in takers)))
     return _Report(ended, busy, waiting)
 
 
@@ -375,7 +380,7 @@ def _report(m: Module, blocks: _Blocks, stage: _Stage, pictures_loaded: Value,
     """Tell the sequencer how the stage gets on."""
     sequencer, reader, writer = blocks.sequencer, blocks.reader, blocks.writer
     loading = stage.kind == r.LOAD
-    ended, busy, waiting = pictures_loaded & loading, reader.units.valid & loading, Const(0)
+    ended, busy, waiting = pictures_loaded & loading, reader.units[0].valid & loading, Const(0)
     for report in reports:
         ended, busy, waiting = (ended | report.ended, busy | report.busy,
                                 waiting | report.waiting)

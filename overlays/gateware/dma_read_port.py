@@ -20,6 +20,8 @@ from pynq_bnn.registers import BURST_BYTES, BURST_WORDS
 BURST_UNITS = BURST_BYTES * 8 // UNIT
 UNIT_LATENCY = 2
 """Cycles from a unit's second beat on the port to `available`."""
+ORDER_BITS = 6
+"""Of the count of bursts over all ports: more than twice as many as are on their way."""
 FAULT_LATENCY = 2
 """Cycles from a beat with an error to `fault`."""
 
@@ -42,8 +44,8 @@ class DmaReadPort(wiring.Component):
     Attributes
     ----------
     axi : Out(HP_READ)
-    can_issue, issue, burst : Out(1), In(1), In(25)
-        Ask for the burst at 128 * `burst`.
+    can_issue, issue, burst, order : Out(1), In(1), In(25), In(ORDER_BITS)
+        Ask for the burst at 128 * `burst`; `order` counts those of all ports.
     available, take, unit : Out(1), In(1), Out(128)
         The FIFO holds a unit; take it; in the next cycle it is what block RAM puts out.
     idle : Out(1)
@@ -52,15 +54,16 @@ class DmaReadPort(wiring.Component):
         A register: and all of it had been taken.
     clear : In(1)
         Forget what the FIFO holds, and `fault`; only while `idle` and without `take`.
-    fault, fault_bursts, fault_address : Out(1), Out(6), Out(32)
-        Of the first beat with an error since `clear`: how many bursts came before its own (modulo
-        64), and the address of its 64-bit word.
+    fault, fault_order, fault_address : Out(1), Out(ORDER_BITS), Out(32)
+        Of the first beat with an error since `clear`: `order` of its burst, and the address of its
+        64-bit word.
     """
 
     axi: Out(HP_READ)
     can_issue: Out(1)
     issue: In(1)
     burst: In(BURST_NUMBER_BITS)
+    order: In(ORDER_BITS)
     available: Out(1)
     take: In(1)
     unit: Out(UNIT)
@@ -68,7 +71,7 @@ class DmaReadPort(wiring.Component):
     empty: Out(1, init=1)
     clear: In(1)
     fault: Out(1)
-    fault_bursts: Out(6)
+    fault_order: Out(ORDER_BITS)
     fault_address: Out(32)
 
     def __init__(self, fifo_bursts: int) -> None:
@@ -140,16 +143,17 @@ class DmaReadPort(wiring.Component):
 
     def _faults(self, m: Module, beat: Signal, last: Signal, failed: Signal) -> None:
         """Remember where each burst on its way began, to tell the address of a failing word."""
-        sent = m.submodules.sent = memory.Memory(shape=BURST_NUMBER_BITS, depth=HP_OUTSTANDING,
-                                                 init=[])
+        sent = m.submodules.sent = memory.Memory(shape=BURST_NUMBER_BITS + ORDER_BITS,
+                                                 depth=HP_OUTSTANDING, init=[])
         write, read = sent.write_port(), sent.read_port(domain="comb")
-        issued, received = Signal(range(HP_OUTSTANDING)), Signal(6)
-        m.d.comb += [write.addr.eq(issued), write.data.eq(self.burst), write.en.eq(self.issue),
-                     read.addr.eq(received)]
+        issued, received = Signal(range(HP_OUTSTANDING)), Signal(range(HP_OUTSTANDING))
+        m.d.comb += [write.addr.eq(issued), write.data.eq(Cat(self.burst, self.order)),
+                     write.en.eq(self.issue), read.addr.eq(received)]
         with m.If(failed & ~self.fault):
             m.d.sync += [
-                self.fault.eq(1), self.fault_bursts.eq(received),
-                self.fault_address.eq(Cat(Const(0, BURST_BITS - len(beat)), beat, read.data)),
+                self.fault.eq(1), self.fault_order.eq(read.data[BURST_NUMBER_BITS:]),
+                self.fault_address.eq(Cat(Const(0, BURST_BITS - len(beat)), beat,
+                                          read.data[:BURST_NUMBER_BITS])),
             ]
         with m.If(self.clear):
             m.d.sync += [issued.eq(0), received.eq(0), self.fault.eq(0)]

@@ -4,6 +4,7 @@ from amaranth import Module, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from overlays.gateware.pipeline import register
 from overlays.gateware.register_layout import width
 
 LogEntry = data.StructLayout({"kind": 32, "cycles": 32, "busy": 32, "wait": 32})
@@ -17,7 +18,8 @@ class StageCounter(wiring.Component):
     Attributes
     ----------
     begin, kind : In(1), In(4)
-        A stage of that kind begins: everything is 0.
+        A stage of that kind begins: in the cycle after the next everything is 0; `kind` stands
+        until then.
     runs, busy, waiting : In(1)
         Of this cycle; without `runs` nothing counts.
     entry : Out(LogEntry)
@@ -36,12 +38,14 @@ class StageCounter(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         entry = self.entry
+        # what begins a stage is decided in the same cycle, and no cycle counts before the next
+        begin = register(m, self.begin, "begin", keep=True)
         for counter, counted in ((entry.cycles, 1), (entry.busy, self.busy),
                                  (entry.wait, self.waiting)):
             up = Signal()
             m.d.sync += up.eq(self.runs & counted)
             count(m, counter, up)
-        with m.If(self.begin):
+        with m.If(begin):
             m.d.sync += [entry.kind.eq(self.kind), entry.cycles.eq(0), entry.busy.eq(0),
                          entry.wait.eq(0)]
         return m

@@ -1,4 +1,5 @@
-"""Verilog of the accelerator: ``python -m overlays.gateware.verilog OUT.v [--small] [--zynq]``."""
+"""Verilog of the accelerator: ``python -m overlays.gateware.verilog OUT.v [--small] [--ports N]
+[--zynq]``."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import ast
 import hashlib
 import io
 import tokenize
+from dataclasses import replace
 from pathlib import Path
 
 from amaranth.back import verilog
@@ -41,7 +43,7 @@ def code(text: str) -> str:
 
 def source_hash(config: Config) -> str:
     """SHA-256 of all that decides the hardware: gateware, register table, ports, `config`."""
-    digest = hashlib.sha256(repr((config, HP_PORTS)).encode())
+    digest = hashlib.sha256(repr((config, HP_PORTS[:config.ports])).encode())
     for path in [*sorted(SOURCES.glob("*.py")), Path(registers.__file__)]:
         digest.update(path.name.encode() + b"\0"
                       + code(path.read_text(encoding="utf-8")).encode())
@@ -67,10 +69,13 @@ def main() -> None:
                                      description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--small", action="store_true", help="the configuration of quick tests")
+    parser.add_argument("--ports", type=int, choices=(1, 2, 4), default=FULL.ports,
+                        help="HP ports")
     parser.add_argument("--zynq", action="store_true", help="with the PS7, for synthesis")
     arguments = parser.parse_args()
     made = convert_zynq if arguments.zynq else convert
-    arguments.out.write_text(made(SMALL if arguments.small else FULL))
+    config = replace(SMALL if arguments.small else FULL, ports=arguments.ports)
+    arguments.out.write_text(made(config))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-// The accelerator under Verilator: a processor on GP0, a DDR memory behind HP0 and HP1.
+// The accelerator under Verilator: a processor on GP0, a DDR memory behind its HP ports.
 //
 // Memory model: every accepted read or write burst is answered no sooner than `latency` cycles later; all
 // ports together move at most `bytes_per_cycle` bytes in a cycle; a port takes 8 bursts of each
@@ -22,10 +22,19 @@
 // Amaranth joins interface and signal by two underscores; Verilator spells the second in hex.
 #define PORT(interface, signal) interface##___05F##signal
 
+#if PORTS == 1
+#define FOR_PORTS(DO) DO(0)
+#elif PORTS == 2
+#define FOR_PORTS(DO) DO(0) DO(1)
+#else
+#define FOR_PORTS(DO) DO(0) DO(1) DO(2) DO(3)
+#endif
+
 double sc_time_stamp() { return 0; }
 
 namespace {
 
+constexpr unsigned kPorts = PORTS;
 constexpr int kOutstanding = 8;
 constexpr int kBeats = 16;
 constexpr int kBeatBytes = 8;
@@ -221,7 +230,7 @@ struct Simulation {
     Memory memory;
     VerilatedContext context;
     Vaccelerator top;
-    ReadPort reads[2];
+    ReadPort reads[kPorts];
     WritePort writes;
 
     Simulation(uint8_t *data, uint64_t size, uint32_t base, int latency, int bytes_per_cycle)
@@ -237,23 +246,17 @@ struct Simulation {
         memory.budget = memory.budget + memory.bytes_per_cycle;
         if (memory.budget > 2 * memory.bytes_per_cycle) memory.budget = 2 * memory.bytes_per_cycle;
         // the ports take turns at being first
-        for (int n = 0; n < 2; ++n) reads[(n + memory.now) % 2].present(memory);
+        for (unsigned n = 0; n < kPorts; ++n) reads[(n + memory.now) % kPorts].present(memory);
         writes.present(memory);
 
-        top.PORT(hp0_read, arready) = reads[0].ready();
-        top.PORT(hp0_read, rvalid) = reads[0].valid;
-        top.PORT(hp0_read, rdata) = reads[0].beat;
-        top.PORT(hp0_read, rresp) = reads[0].answer;
-        top.PORT(hp0_read, rlast) = reads[0].last();
-        top.PORT(hp0_read, rid) = reads[0].id();
-#if PORTS > 1
-        top.PORT(hp1_read, arready) = reads[1].ready();
-        top.PORT(hp1_read, rvalid) = reads[1].valid;
-        top.PORT(hp1_read, rdata) = reads[1].beat;
-        top.PORT(hp1_read, rresp) = reads[1].answer;
-        top.PORT(hp1_read, rlast) = reads[1].last();
-        top.PORT(hp1_read, rid) = reads[1].id();
-#endif
+#define PRESENT(n)                                            \
+    top.PORT(hp##n##_read, arready) = reads[n].ready();       \
+    top.PORT(hp##n##_read, rvalid) = reads[n].valid;          \
+    top.PORT(hp##n##_read, rdata) = reads[n].beat;            \
+    top.PORT(hp##n##_read, rresp) = reads[n].answer;          \
+    top.PORT(hp##n##_read, rlast) = reads[n].last();          \
+    top.PORT(hp##n##_read, rid) = reads[n].id();
+        FOR_PORTS(PRESENT)
         top.PORT(hp0_write, awready) = writes.ready();
         top.PORT(hp0_write, wready) = writes.data_ready;
         bool answer = writes.answer(memory);
@@ -263,14 +266,12 @@ struct Simulation {
         top.clk = 0;
         top.eval();
 
-        reads[0].clock(memory, {bool(top.PORT(hp0_read, arvalid)), top.PORT(hp0_read, arid),
-                                top.PORT(hp0_read, araddr), top.PORT(hp0_read, arlen), top.PORT(hp0_read, arsize),
-                                top.PORT(hp0_read, arburst)}, top.PORT(hp0_read, rready));
-#if PORTS > 1
-        reads[1].clock(memory, {bool(top.PORT(hp1_read, arvalid)), top.PORT(hp1_read, arid),
-                                top.PORT(hp1_read, araddr), top.PORT(hp1_read, arlen), top.PORT(hp1_read, arsize),
-                                top.PORT(hp1_read, arburst)}, top.PORT(hp1_read, rready));
-#endif
+#define CLOCK(n)                                                                               \
+    reads[n].clock(memory, {bool(top.PORT(hp##n##_read, arvalid)), top.PORT(hp##n##_read, arid),  \
+                            top.PORT(hp##n##_read, araddr), top.PORT(hp##n##_read, arlen),        \
+                            top.PORT(hp##n##_read, arsize), top.PORT(hp##n##_read, arburst)},     \
+                   top.PORT(hp##n##_read, rready));
+        FOR_PORTS(CLOCK)
         writes.clock(memory, {bool(top.PORT(hp0_write, awvalid)), top.PORT(hp0_write, awid),
                               top.PORT(hp0_write, awaddr), top.PORT(hp0_write, awlen), top.PORT(hp0_write, awsize),
                               top.PORT(hp0_write, awburst)}, top.PORT(hp0_write, wvalid), top.PORT(hp0_write, wid),
@@ -388,7 +389,7 @@ void bnn_irregular(void *handle, uint32_t seed) {
 // Leave `beats` of a foreign burst in each read port and `responses` in the write port.
 void bnn_stale(void *handle, int beats, int responses) {
     Simulation *simulation = static_cast<Simulation *>(handle);
-    for (int n = 0; n < PORTS; ++n) simulation->reads[n].stale(simulation->memory, beats);
+    for (unsigned n = 0; n < kPorts; ++n) simulation->reads[n].stale(simulation->memory, beats);
     for (int n = 0; n < responses; ++n) simulation->writes.stale(simulation->memory);
 }
 // From now on the memory answers nothing, or (0) all it owes and all that comes.

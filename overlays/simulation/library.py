@@ -15,10 +15,11 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Iterable, List
 
-from overlays.gateware.config import SMALL, Config
+from overlays.gateware.config import FULL, SMALL, Config
 from pynq_bnn.cache import cache
 
 log = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ def _build(config: Config, path: Path) -> None:
         # by a new interpreter: this one may have imported the gateware before it was edited, and
         # what it would make would go into the cache under the name of what the files say now
         _run([sys.executable, "-m", "overlays.gateware.verilog", str(source),
-              *(["--small"] if config == SMALL else [])])
+              *_arguments(config)])
         _run([*verilator, "--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast",
               "--noassert", "-Wno-fatal", "-Wno-lint", "--output-split", "20000",
               "--top-module", TOP, "--Mdir", name, str(source)])
@@ -90,6 +91,14 @@ def _build(config: Config, path: Path) -> None:
         partial = path.with_suffix(f".{os.getpid()}")
         _run(["g++", "-shared", "-o", str(partial), *objects, "-lpthread"])
         partial.replace(path)
+
+
+def _arguments(config: Config) -> List[str]:
+    """What makes overlays.gateware.verilog write it."""
+    for base, arguments in ((FULL, []), (SMALL, ["--small"])):
+        if config == replace(base, ports=config.ports):
+            return [*arguments, f"--ports={config.ports}"]
+    raise ValueError(f"{config}: only FULL and SMALL can be simulated, with any ports")
 
 
 def _with_progress(made: Iterable[str], count: int) -> Iterable[str]:

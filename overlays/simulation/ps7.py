@@ -11,6 +11,8 @@ from typing import Iterator, List, Mapping, NamedTuple, Sequence, Tuple
 from overlays.boards import HP_PORTS
 from overlays.simulation.circuit import Net, Port
 
+PORTS = 2
+"""HP ports that the harness serves; a circuit may leave the second alone."""
 CLOCK, RESET = "FCLKCLK", "FCLKRESETN"
 """Bit 0 of each is the accelerator's."""
 
@@ -35,7 +37,7 @@ def joints() -> Iterator[Joint]:
     yield Joint("reset_n", RESET, True)
     yield from _interface("gp", "MAXIGP0", (*_MASTER_READ, *_MASTER_WRITE),
                           (*_SLAVE_READ, *_SLAVE_WRITE))
-    for number, port in enumerate(HP_PORTS):
+    for number, port in enumerate(HP_PORTS[:PORTS]):
         yield from _interface(f"hp{number}_read", f"SAXIHP{port}", _SLAVE_READ, _MASTER_READ)
     yield from _interface("hp0_write", f"SAXIHP{HP_PORTS[0]}", _SLAVE_WRITE, _MASTER_WRITE)
 

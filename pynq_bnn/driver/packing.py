@@ -23,7 +23,7 @@ ROW_BITS = 512
 """In a feature-map buffer every image starts at a row of its own."""
 ROW_WORDS = ROW_BITS // 64
 STORED_WIDTHS = (128, 256, 512)
-GROUP_BITS = 1024
+GROUP_BITS = 2048
 """Of a tap of a binary convolution: as many outputs as fill them stand together."""
 SUMS_WORDS = BURST_WORDS
 """Each image's sums have a burst."""

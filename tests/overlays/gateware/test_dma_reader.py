@@ -1,4 +1,5 @@
 import random
+from functools import partial
 
 import pytest
 from amaranth.sim import Simulator
@@ -18,15 +19,32 @@ class Bench:
         self.memory = Memory(timing or Timing(), errors)
         self.checkers = [Checker(axi, BURST_BYTES) for axi in axis]
         self.random, self.stall = random.Random(seed), stall
-        self.cycle, self.got = 0, []     # (cycle, unit)
+        self.cycle = 0
+        self.streams = [[] for _ in self.dut.units]  # (cycle, unit) of each
         self.simulator = Simulator(self.dut)
         self.simulator.add_clock(1e-8)
         for process in [*self.memory.processes(axis), *(c.process for c in self.checkers),
-                        self._take]:
+                        *(partial(self._take, stream=n) for n in range(len(self.streams)))]:
             self.simulator.add_process(process)
 
-    async def _take(self, ctx):
-        units, held = self.dut.units, None
+    @property
+    def got(self):
+        """What has come, (cycle, unit): a burst of each stream by turns, to where one is missing."""
+        got = []
+        for start in range(0, len(self.streams[0]) + 1, BURST_UNITS):
+            for stream in self.streams:
+                burst = stream[start:start + BURST_UNITS]
+                got += burst
+                if len(burst) < BURST_UNITS:
+                    return got
+        return got
+
+    def forget(self):
+        for stream in self.streams:
+            stream.clear()
+
+    async def _take(self, ctx, stream):
+        units, held = self.dut.units[stream], None
         async for _, _, valid, ready, unit, stopped in ctx.tick().sample(
                 units.valid, units.ready, units.payload,
                 self.dut.reset | self.dut.error):
@@ -34,15 +52,16 @@ class Bench:
                 assert unit == held, "a unit changed while it waited"
             held = unit if valid and not ready and not stopped else None
             if valid and ready:
-                self.got.append((self.cycle, unit))
-            self.cycle += 1
+                self.streams[stream].append((self.cycle, unit))
+            self.cycle += stream == 0
             ctx.set(units.ready, self.random.random() >= self.stall)
 
-    async def command(self, ctx, address, bursts):
+    async def command(self, ctx, address, bursts, split=1):
         """The cycle in which the command was taken."""
         commands = self.dut.commands
         ctx.set(commands.payload.address, address)
         ctx.set(commands.payload.bursts, bursts)
+        ctx.set(self.dut.split, split)
         ctx.set(commands.valid, 1)
         for _ in range(20_000):
             ready, cycle = ctx.get(commands.ready), self.cycle
@@ -82,7 +101,7 @@ def random_commands(rng, count, most=12):
     return [(BURST_BYTES * rng.randrange(1 << 25 - 5), rng.randrange(most)) for _ in range(count)]
 
 
-@pytest.mark.parametrize("ports", [1, 2])
+@pytest.mark.parametrize("ports", [1, 2, 4])
 @pytest.mark.parametrize("stall, memory_stall, bandwidth, latency", [
     (0.0, 0.0, 16, 40), (0.5, 0.0, 16, 1), (0.0, 0.4, 16, 7), (0.6, 0.3, 5, 20)])
 def test_units_come_in_the_order_of_memory(ports, stall, memory_stall, bandwidth, latency):
@@ -114,6 +133,44 @@ def test_throughput_with_two_ports_and_sixteen_bytes_a_cycle():
     cycles = bench.got[-1][0] - taken[0]
     assert cycles == COMMAND_LATENCY + 40 + units - 1 + BEAT_LATENCY + BURST_UNITS
     assert units / (cycles + 1) >= 0.98
+
+
+def test_four_ports_give_two_units_a_cycle():
+    bench = Bench(ports=4, fifo_bursts=32, timing=Timing(40, 32))
+    bursts, taken = 400, []
+
+    async def run(ctx):
+        taken.append(await bench.command(ctx, 0x1000_0000, bursts))
+        await bench.wait(ctx)
+    assert bench.run(run) == bench.expected([(0x1000_0000, bursts)])
+    cycles = max(stream[-1][0] for stream in bench.streams) - taken[0]
+    units = bursts // 2 * BURST_UNITS  # of each stream
+    # the fourth port is asked six cycles after the first, and its last burst leaves behind another
+    most = COMMAND_LATENCY + 6 + 40 + units - 1 + BEAT_LATENCY + BURST_UNITS
+    assert most - 6 <= cycles <= most
+
+
+def test_what_is_not_split_comes_over_the_first_stream():
+    """And where split commands stopped the next one goes on."""
+    bench = Bench(ports=4, fifo_bursts=8, timing=Timing(7, 28), stall=0.2)
+    rng, split, alone = random.Random(1), [], []
+
+    async def run(ctx):
+        for _ in range(12):
+            address, bursts = BURST_BYTES * rng.randrange(1 << 20), rng.randrange(1, 7)
+            is_split = rng.randrange(2)
+            before = len(bench.streams[0])
+            await bench.command(ctx, address, bursts, is_split)
+            await bench.wait(ctx)
+            if is_split:
+                split.append((address, bursts))
+            else:
+                alone.append((address, bursts))
+                of_it = bench.streams[0][before:]
+                del bench.streams[0][before:]
+                assert [unit for _, unit in of_it] == bench.expected([(address, bursts)])
+    assert bench.run(run) == bench.expected(split)
+    assert len(split) > 3 and len(alone) > 3
 
 
 def test_no_more_bursts_are_on_their_way_than_a_port_takes():
@@ -198,7 +255,7 @@ def test_the_first_failing_word_is_told_and_nothing_from_there_on_leaves(seed):
     start, bursts = BURST_BYTES * rng.randrange(1 << 24), rng.randrange(1, 40)
     words = [start + 8 * rng.randrange(16 * bursts) for _ in range(rng.randrange(1, 4))]
     timing = Timing(rng.choice([1, 15]), 16, rng.choice([0, 0.4]), seed)
-    bench = Bench(rng.choice([1, 2]), 8, timing,
+    bench = Bench(rng.choice([1, 2, 4]), 8, timing,
                   {word: rng.choice([SLVERR, DECERR]) for word in words}, stall=0.3, seed=seed)
     good = (0x40, 0)
 
@@ -211,12 +268,12 @@ def test_the_first_failing_word_is_told_and_nothing_from_there_on_leaves(seed):
         await ctx.tick().repeat(20)
         assert ctx.get(bench.dut.error)
         assert not ctx.get(bench.dut.commands.ready)
-        assert not ctx.get(bench.dut.units.valid)
+        assert not any(ctx.get(units.valid) for units in bench.dut.units)
         seen = [unit for _, unit in bench.got]
         assert seen == bench.expected([(start, bursts)])[:len(seen)]
         assert len(seen) <= (min(words) - start) // 16
         bench.memory.errors.clear()
-        bench.got.clear()
+        bench.forget()
         await bench.reset(ctx)
         good = (start, 5)
         await bench.command(ctx, *good)
@@ -224,7 +281,7 @@ def test_the_first_failing_word_is_told_and_nothing_from_there_on_leaves(seed):
     assert bench.run(run) == bench.expected([good])
 
 
-@pytest.mark.parametrize("ports", [1, 2])
+@pytest.mark.parametrize("ports", [1, 2, 4])
 def test_a_reset_at_any_time_leaves_the_reader_as_new(ports):
     bench = Bench(ports, 4, Timing(12, 16, 0.2), stall=0.3)
     bench.rng = random.Random(ports)
@@ -234,7 +291,7 @@ def test_a_reset_at_any_time_leaves_the_reader_as_new(ports):
             await bench.command(ctx, 0x100_0000, 9)
             await ctx.tick().repeat(delay + 1)
             await bench.reset(ctx)
-            bench.got.clear()
+            bench.forget()
             await ctx.tick().repeat(bench.rng.randrange(1, 4))
             commands = random_commands(bench.rng, 2, 4)
             for command in commands:
@@ -268,7 +325,7 @@ def test_a_reset_while_an_error_drains():
             await ctx.tick().repeat(delay)
             await bench.reset(ctx)
             bench.memory.errors.clear()
-            bench.got.clear()
+            bench.forget()
             await bench.command(ctx, 0x80, 2)
             await bench.wait(ctx)
             assert [unit for _, unit in bench.got] == bench.expected([(0x80, 2)])

@@ -9,13 +9,17 @@ from overlays.gateware.expander import WRITES
 from overlays.gateware.weight_cells import SLOTS
 from overlays.gateware.weights import Weights
 
-COUNTS = (8, 16)
+SHAPES = ((8, 1), (16, 1), (16, 2))
+"""Reducers, units in a cycle."""
+shapes = pytest.mark.parametrize("reducers, width", SHAPES)
 
 
-def simulate(bench, reducers):
-    dut = Weights(reducers)
+def simulate(bench, reducers, width, watch=None):
+    dut = Weights(reducers, width)
     sim = Simulator(dut)
     sim.add_clock(1e-8)
+    if watch:
+        sim.add_testbench(functools.partial(watch, dut=dut), background=True)
     sim.add_testbench(functools.partial(bench, dut=dut))
     sim.run()
 
@@ -31,8 +35,9 @@ async def start(ctx, dut, passes):
         await ctx.tick()
 
 
-async def give(ctx, dut, unit):
-    ctx.set(dut.units.payload, unit)
+async def give(ctx, dut, *units):
+    """Offer what a cycle brings."""
+    ctx.set(dut.units.payload, sum(unit << UNIT * n for n, unit in enumerate(units)))
     ctx.set(dut.units.valid, 1)
     taken = ctx.get(dut.units.ready)
     await ctx.tick()
@@ -40,110 +45,134 @@ async def give(ctx, dut, unit):
     return taken
 
 
-def units_of_pass(rng, reducers, number):
+async def give_all(ctx, dut, units):
+    for n in range(0, len(units), dut.width):
+        assert await give(ctx, dut, *(unit for unit, *_ in units[n:n + dut.width]))
+
+
+async def pulse(ctx, signal):
+    ctx.set(signal, 1)
+    await ctx.tick()
+    ctx.set(signal, 0)
+
+
+async def use(ctx, dut, passes):
+    """Take and release so many passes."""
+    for _ in range(passes):
+        await pulse(ctx, dut.take)
+        await ctx.tick().repeat(Weights.LOADED_LATENCY)
+        await pulse(ctx, dut.release)
+
+
+def units_of_group(rng, reducers, number):
     """Units in the order of the stream, each with reducer, tap and slot."""
-    return [(rng.getrandbits(UNIT), group + place, tap, number % SLOTS)
-            for group in range(0, reducers, GROUP_UNITS) for tap in range(TAPS)
-            for place in range(GROUP_UNITS)]
+    first = number * GROUP_UNITS // reducers
+    return [(rng.getrandbits(UNIT), place % reducers, tap, (first + place // reducers) % SLOTS)
+            for tap in range(TAPS) for place in range(GROUP_UNITS)]
 
 
-@pytest.mark.parametrize("reducers", COUNTS)
-def test_units_go_to_their_reducers_in_time(reducers):
+@shapes
+def test_units_go_to_their_reducers_in_time(reducers, width):
     """Each in the second cycle after it was taken, none sooner than its expander can take it."""
     rng = random.Random(reducers)
     seen = []
+    expanders = width * WRITES
 
     async def watch(ctx, dut):
         cycle = 0
         async for *_, load in ctx.tick().sample(dut.load.as_value()):
             cycle += 1
-            if load:
-                bit = load.bit_length() - 1
-                assert load == 1 << bit
-                place, group = divmod(bit, reducers // GROUP_UNITS)
-                entry = ctx.get(dut.entries[place])
-                seen.append((cycle, entry.unit, GROUP_UNITS * group + place, entry.tap, entry.slot))
+            assert bin(load).count("1") in (0, width)
+            for bit in range(reducers):
+                if load >> bit & 1:
+                    expander, member = divmod(bit, reducers // expanders)
+                    entry = ctx.get(dut.entries[expander])
+                    seen.append((cycle, entry.unit, expanders * member + expander, entry.tap,
+                                 entry.slot))
 
     async def bench(ctx, dut):
-        passes = 2 * SLOTS
-        await start(ctx, dut, passes)
+        passes = GROUP_UNITS // reducers
+        groups = 2 * SLOTS
+        await start(ctx, dut, groups * passes)
         units = []
-        for number in range(passes):
-            of_pass = units_of_pass(rng, reducers, number)
-            for unit, *_ in of_pass:
-                assert await give(ctx, dut, unit)
-            units += of_pass
+        for number in range(groups):
+            of_group = units_of_group(rng, reducers, number)
+            await give_all(ctx, dut, of_group)
+            units += of_group
             await ctx.tick().repeat(Weights.LOADED_LATENCY)
-            for pulse in (dut.take, dut.release):
-                ctx.set(pulse, 1)
-                await ctx.tick()
-                ctx.set(pulse, 0)
+            await use(ctx, dut, passes)
             await ctx.tick().repeat(Weights.RELEASE_LATENCY)
         await ctx.tick().repeat(4)
         assert [(unit, reducer, tap.bit_length() - 1, slot)
                 for _, unit, reducer, tap, slot in seen] == units
         by_expander = {}
         for cycle, _, reducer, _, _ in seen:
-            expander = reducer % GROUP_UNITS
+            expander = reducer % expanders
             assert cycle - by_expander.get(expander, -WRITES) >= WRITES
             by_expander[expander] = cycle
 
-    dut = Weights(reducers)
-    sim = Simulator(dut)
-    sim.add_clock(1e-8)
-    sim.add_testbench(functools.partial(watch, dut=dut), background=True)
-    sim.add_testbench(functools.partial(bench, dut=dut))
-    sim.run()
+    simulate(bench, reducers, width, watch)
 
 
-@pytest.mark.parametrize("reducers", COUNTS)
-def test_loaded_follows_the_last_unit_of_a_pass(reducers):
+@shapes
+def test_loaded_follows_the_last_unit_of_a_group(reducers, width):
     rng = random.Random(1)
 
     async def bench(ctx, dut):
-        await start(ctx, dut, 2)
+        passes = GROUP_UNITS // reducers
+        await start(ctx, dut, 2 * passes)
         for number in range(2):
-            for unit, *_ in units_of_pass(rng, reducers, number):
+            units = units_of_group(rng, reducers, number)
+            for n in range(0, len(units), width):
                 assert not ctx.get(dut.loaded)
-                assert await give(ctx, dut, unit)
+                assert await give(ctx, dut, *(unit for unit, *_ in units[n:n + width]))
             for cycle in range(1, Weights.LOADED_LATENCY + 1):
                 assert ctx.get(dut.loaded) == (cycle == Weights.LOADED_LATENCY)
-                ctx.set(dut.take, ctx.get(dut.loaded))
-                await ctx.tick()
-            ctx.set(dut.take, 0)
-            await ctx.tick().repeat(Weights.LOADED_LATENCY - 1)
+                if cycle < Weights.LOADED_LATENCY:
+                    await ctx.tick()
+            for left in reversed(range(passes)):
+                await pulse(ctx, dut.take)
+                await ctx.tick().repeat(Weights.LOADED_LATENCY - 1)
+                assert ctx.get(dut.loaded) == (left > 0)
+                await pulse(ctx, dut.release)
+            await ctx.tick().repeat(Weights.RELEASE_LATENCY)
         assert not await give(ctx, dut, 0), "a unit of the next layer was taken"
 
-    simulate(bench, reducers)
+    simulate(bench, reducers, width)
 
 
-@pytest.mark.parametrize("reducers", COUNTS)
-def test_slots_are_filled_only_when_free(reducers):
+@shapes
+def test_slots_are_filled_only_when_free(reducers, width):
     rng = random.Random(3)
 
     async def bench(ctx, dut):
-        await start(ctx, dut, SLOTS + 1)
-        for number in range(SLOTS):
-            for unit, *_ in units_of_pass(rng, reducers, number):
-                assert await give(ctx, dut, unit)
+        passes = GROUP_UNITS // reducers
+        fit = SLOTS // passes  # groups
+        await start(ctx, dut, (fit + 1) * passes)
+        for number in range(fit):
+            await give_all(ctx, dut, units_of_group(rng, reducers, number))
         await ctx.tick().repeat(5)
-        assert not await give(ctx, dut, 0), "all slots hold passes"
-        for pulse in (dut.take, dut.release):
-            ctx.set(pulse, 1)
-            await ctx.tick()
-            ctx.set(pulse, 0)
+        assert not await give(ctx, dut, 0), "there is no room for a group"
+        # one pass was free from the start when a group is two
+        for _ in range(passes - SLOTS % passes):
+            await pulse(ctx, dut.take)
+            await pulse(ctx, dut.release)
         for _ in range(Weights.RELEASE_LATENCY - 1):
             assert not ctx.get(dut.units.ready)
             await ctx.tick()
-        for unit, *_ in units_of_pass(rng, reducers, SLOTS):
-            assert await give(ctx, dut, unit)
+        await give_all(ctx, dut, units_of_group(rng, reducers, fit))
         await ctx.tick().repeat(5)
         assert not await give(ctx, dut, 0), "a unit of the next layer was taken"
 
-    simulate(bench, reducers)
+    simulate(bench, reducers, width)
 
 
 @pytest.mark.parametrize("reducers", (4, 12, 32))
 def test_other_counts_are_refused(reducers):
     with pytest.raises(ValueError, match="8 or 16 can be had"):
         Weights(reducers)
+
+
+def test_half_the_reducers_dont_take_two_units_a_cycle():
+    with pytest.raises(ValueError, match="8 reducers don't take 2 units a cycle"):
+        Weights(8, 2)
