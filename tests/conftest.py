@@ -120,9 +120,9 @@ def flip_weight(in_dram):
             channels = parameters.network.layers[index - 1].out_channels
             width = 128 if channels <= 128 else 256 if channels <= 256 else 512
             if layer.is_conv:
-                group, within = divmod(place[0], 1024 // width)
+                group, within = divmod(place[0], 2048 // width)
                 tap = 3 * place[1] + place[2]
-                bit += (9 * group + tap) * 1024 + within * width + place[3]
+                bit += (9 * group + tap) * 2048 + within * width + place[3]
             else:
                 rows = -(-(layer.in_channels // channels) * width // 512)
                 row, within = divmod(place[1] // channels * width + place[1] % channels, 512)

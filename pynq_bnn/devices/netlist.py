@@ -35,7 +35,7 @@ class NetlistDevice(RtlDevice):
         self.path = Path(path)
         super().__init__(latency=latency, bytes_per_cycle=bytes_per_cycle, irregular=irregular)
 
-    def _simulation(self, small: bool) -> Any:
+    def _simulation(self, small: bool, ports: Optional[int]) -> Any:
         return importlib.import_module("overlays.simulation.netlist_library").NetlistLibrary(
             self.path)
 

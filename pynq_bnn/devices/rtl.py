@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+from dataclasses import replace
 from typing import Any, Dict, Optional, Tuple, Union
 
 from pynq_bnn import registers
@@ -35,6 +36,8 @@ class RtlDevice(Device):
     irregular : int, optional
         Seed of a memory whose ports behave as real ones may: gaps between beats, long lows of every
         READY, late write responses, refresh pauses (overlays/simulation/harness.cpp says how long).
+    ports : int, optional
+        AXI HP ports, 1, 2 or 4, instead of those of the configuration.
 
     Raises
     ------
@@ -45,9 +48,10 @@ class RtlDevice(Device):
     name = "rtl"
 
     def __init__(self, small: bool = False, latency: int = LATENCY,
-                 bytes_per_cycle: int = BYTES_PER_CYCLE, irregular: Optional[int] = None) -> None:
+                 bytes_per_cycle: int = BYTES_PER_CYCLE, irregular: Optional[int] = None,
+                 ports: Optional[int] = None) -> None:
         try:
-            self._library = self._simulation(small)
+            self._library = self._simulation(small, ports)
         except ImportError as error:
             raise DeviceError(f"the {self.name} device needs {error.name}: "
                               "pip install '.[rtl]' in the project's folder") from error
@@ -63,11 +67,13 @@ class RtlDevice(Device):
         self.irregular = irregular
         self.mmio = RtlMmio(self._library, self._handle)
 
-    def _simulation(self, small: bool) -> Any:
+    def _simulation(self, small: bool, ports: Optional[int]) -> Any:
         """The library of what is simulated, with the harness's functions."""
         simulation = importlib.import_module("overlays.simulation.library")
         config = importlib.import_module("overlays.gateware.config")
         self.config = config.SMALL if small else config.FULL
+        if ports is not None:
+            self.config = replace(self.config, ports=ports)
         return simulation.library(self.config)
 
     def allocate(self, shape: Union[int, Tuple[int, ...]], dtype: Any) -> Buffer:

@@ -140,7 +140,7 @@ def test_evaluate_saves_the_confusion_matrix(run, dataset, tmp_path):
 def test_info(run, cifar_sized):
     code, out, _ = run("info")
     assert code == OK
-    for part in (pynq_bnn.__version__, cifar_sized.checksum, "interface: 3.1", "device: model",
+    for part in (pynq_bnn.__version__, cifar_sized.checksum, "interface: 4.0", "device: model",
                  "clock_mhz", "batch: 8", "classes: airplane, automobile"):
         assert part in out
     code, out, _ = run("info", "--json")
@@ -263,7 +263,7 @@ def test_a_device_that_is_not_there(run):
 
 
 @pytest.mark.parametrize("device,kind", [
-    (lambda: ModelDevice(overrides={"VERSION": 4 << 16}), "IdentificationError"),
+    (lambda: ModelDevice(overrides={"VERSION": 5 << 16}), "IdentificationError"),
     (lambda: ModelDevice(dram=Dram(8192)), "MemoryExhausted")])
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_device_that_fails(run, files, dataset, on, command, device, kind):

@@ -84,7 +84,7 @@ class Loops:
             taps = [[w for row in each for tap in row for w in tap] for each in weights]
             words += self.halves([self.words([int(w < 0) for w in tap])[0] for tap in taps])
         else:
-            each = 1024 // len(self.pixels([weights[0][0][0]], 0))  # outputs of a group
+            each = 2048 // len(self.pixels([weights[0][0][0]], 0))  # outputs of a group
             for first in range(0, len(weights), each):
                 for ky in range(3):
                     for kx in range(3):

@@ -158,9 +158,11 @@ def compare(rtl, model, case: Case) -> Tuple[Outcome, Outcome]:
     return first, second
 
 
-@pytest.fixture(scope="module", params=[40, 1])
+@pytest.fixture(scope="module", params=[
+    (2, 40), (2, 1), *(pytest.param((4, latency), marks=pytest.mark.slow) for latency in (40, 1))])
 def rtl(request):
-    with RtlDevice(small=True, latency=request.param) as device:
+    ports, latency = request.param
+    with RtlDevice(small=True, latency=latency, ports=ports) as device:
         yield device
 
 

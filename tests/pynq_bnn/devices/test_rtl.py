@@ -23,9 +23,9 @@ COUNTERS = {"BUILD", "CAP_COMPUTE", "CYCLES", "LOG_CYCLES", "LOG_BUSY", "LOG_WAI
 """What may differ between a model and the hardware."""
 
 
-@pytest.fixture(scope="module")
-def rtl():
-    with RtlDevice(small=True) as device:
+@pytest.fixture(scope="module", params=[2, pytest.param(4, marks=pytest.mark.slow)])
+def rtl(request):
+    with RtlDevice(small=True, ports=request.param) as device:
         yield device
 
 

@@ -71,6 +71,16 @@ def test_cycles_of_batches_in_a_stream(shipped, noise):
 
 
 @pytest.mark.slow
+def test_four_ports_bring_one_picture_through_in_fewer_cycles(noise):
+    """At 28 bytes a cycle, of the 32 that they could bring."""
+    with RtlDevice(ports=4, bytes_per_cycle=28) as device, Accelerator(device, TIMEOUT_S) as four:
+        four.load(networks.load_parameters())
+        report = check(four, noise[:2])
+        assert report.passed, report.verdict
+        assert four.run(noise[:1]).cycles == FOUR_PORTS_CYCLES
+
+
+@pytest.mark.slow
 def test_five_real_pictures_through_every_layer(shipped, cifar10):
     pictures, _ = dataset.load(cifar10, "test")
     report = check(shipped, pictures[:5])

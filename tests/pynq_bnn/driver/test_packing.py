@@ -72,8 +72,8 @@ def test_bin_conv_weights_by_groups_tap_after_tap(rng, channels):
     assert len(words) == 64 * 9 * width // 64
     places = rng.integers(0, (64, 3, 3, width), size=(500, 4)).tolist()
     for output, ky, kx, c in [*places, (63, 2, 2, channels - 1), (0, 0, 0, width - 1)]:
-        group, place_in_group = divmod(output, 1024 // width)
-        place = (group * 9 + ky * 3 + kx) * 1024 + place_in_group * width + c
+        group, place_in_group = divmod(output, 2048 // width)
+        place = (group * 9 + ky * 3 + kx) * 2048 + place_in_group * width + c
         expected = parameters.weights[output, ky, kx, c] if c < channels else 0
         assert bit(words, place) == expected
 

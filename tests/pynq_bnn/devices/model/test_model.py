@@ -16,7 +16,7 @@ def fc_parameters(bits, threshold=1):
 
 def test_identification(rig):
     assert rig.read("MAGIC") == r.MAGIC
-    assert rig.fields("VERSION") == {"MAJOR": 3, "MINOR": 1}
+    assert rig.fields("VERSION") == {"MAJOR": 4, "MINOR": 0}
     assert rig.read("BUILD") == 0
     assert rig.fields("CAP_COMPUTE") == {"LANES": 0, "PORTS": 2, "COUNTERS": 0}
     assert rig.fields("CAP_LIMITS") == {"SIDE": 32, "CLASSES": 64, "CHANNELS": 512}
