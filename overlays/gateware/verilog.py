@@ -1,5 +1,6 @@
-"""Verilog of the accelerator: ``python -m overlays.gateware.verilog OUT.v [--small] [--ports N]
-[--zynq]``."""
+"""Verilog of the accelerator: ``python -m overlays.gateware.verilog OUT.v``, with what ``--help``
+says.
+"""
 
 from __future__ import annotations
 

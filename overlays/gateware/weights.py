@@ -72,8 +72,8 @@ class Weights(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         place = Signal(range(GROUP_UNITS // self.width), reset_less=True)  # of a tap's units
-        tap = Signal(TAPS, reset_less=True)                                # a bit of it is set
-        slot = Signal(Slot, reset_less=True)                               # of the group's first pass
+        tap = Signal(TAPS, reset_less=True)   # a bit of it is set
+        slot = Signal(Slot, reset_less=True)  # of the group's first pass
         taking, accept, complete = Signal(), Signal(), Signal()
         each = self.passes_a_group
         m.d.comb += [

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Iterable, List
 
 from overlays.gateware.config import FULL, SMALL, Config
-from pynq_bnn.cache import cache
+from pynq_bnn.cache import alone, cache
 
 log = logging.getLogger(__name__)
 HARNESS = Path(__file__).with_name("harness.cpp")
@@ -39,9 +39,10 @@ def library(config: Config) -> ctypes.CDLL:
 
     digest = hashlib.sha256(source_hash(config).encode() + HARNESS.read_bytes()).hexdigest()[:16]
     path = cache() / f"bnn-rtl-{digest}.so"
-    if not path.is_file():
-        log.info("building the RTL simulation %s (once; takes a minute or more)", path.name)
-        _build(config, path)
+    with alone(path):
+        if not path.is_file():
+            log.info("building the RTL simulation %s (once; takes a minute or more)", path.name)
+            _build(config, path)
     return _declare(ctypes.CDLL(str(path)))
 
 
@@ -87,7 +88,6 @@ def _build(config: Config, path: Path) -> None:
 
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             objects = list(_with_progress(pool.map(compiled, files), len(files)))
-        # another process may build the same in the meantime: the last one wins, whole
         partial = path.with_suffix(f".{os.getpid()}")
         _run(["g++", "-shared", "-o", str(partial), *objects, "-lpthread"])
         partial.replace(path)

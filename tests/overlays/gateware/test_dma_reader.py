@@ -29,7 +29,7 @@ class Bench:
 
     @property
     def got(self):
-        """What has come, (cycle, unit): a burst of each stream by turns, to where one is missing."""
+        """What has come, (cycle, unit): a burst of each stream by turns, until one is missing."""
         got = []
         for start in range(0, len(self.streams[0]) + 1, BURST_UNITS):
             for stream in self.streams:
@@ -170,7 +170,7 @@ def test_what_is_not_split_comes_over_the_first_stream():
                 del bench.streams[0][before:]
                 assert [unit for _, unit in of_it] == bench.expected([(address, bursts)])
     assert bench.run(run) == bench.expected(split)
-    assert len(split) > 3 and len(alone) > 3
+    assert min(len(split), len(alone)) > 3
 
 
 def test_no_more_bursts_are_on_their_way_than_a_port_takes():

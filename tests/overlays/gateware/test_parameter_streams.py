@@ -25,9 +25,9 @@ def simulate(streams, bench):
 
 
 async def pass_through(ctx, dut, sides, rng, offers, takes, count):
-    """Offer each stream its units and take all, singly or in pairs: what came out, and the cycles."""
+    """Offer each stream its units and take all, singly or in pairs: what came out."""
     got, left = [], [list(side) for side in sides]
-    for cycle in range(MOST_CYCLES):
+    for _ in range(MOST_CYCLES):
         for port, units in zip(dut.w, left):
             ctx.set(port.valid, bool(units) and rng.random() < offers)
             ctx.set(port.payload, units[0] if units else 0)
@@ -45,7 +45,7 @@ async def pass_through(ctx, dut, sides, rng, offers, takes, count):
                 units.pop(0)
         await ctx.tick()
         if len(got) == count:
-            return got, cycle
+            return got
     raise AssertionError(f"{len(got)} of {count} units came out")
 
 
@@ -63,30 +63,32 @@ def test_order(streams, offers, takes, bursts):
 
     async def bench(ctx, dut):
         assert ctx.get(dut.empty)
-        got, _ = await pass_through(ctx, dut, by_turns(units, streams), rng, offers, takes,
-                                    len(units))
+        got = await pass_through(ctx, dut, by_turns(units, streams), rng, offers, takes,
+                                 len(units))
         assert got == units
         await ctx.tick().repeat(2)
-        assert ctx.get(dut.empty) and not ctx.get(dut.r.valid)
+        assert ctx.get(dut.empty)
+        assert not ctx.get(dut.r.valid)
 
     simulate(streams, bench)
 
 
 def test_one_stream_alone_gives_no_more_than_its_burst():
     """The next burst is the other one's, though this one has more."""
-    units = list(range(4 * BURST_UNITS))
+    units = list(range(3 * BURST_UNITS))
+    others = list(range(1000, 1000 + BURST_UNITS))
     rng = random.Random(0)
 
     async def bench(ctx, dut):
-        got, _ = await pass_through(ctx, dut, (units, []), rng, 1, 1, BURST_UNITS)
+        got = await pass_through(ctx, dut, (units, []), rng, 1, 0.5, BURST_UNITS)
         assert got == units[:BURST_UNITS]
+        ctx.set(dut.w[0].valid, 0)
         await ctx.tick().repeat(40)
-        assert not ctx.get(dut.r.valid) and not ctx.get(dut.pairs.valid)
+        for port in (dut.r, dut.pairs):
+            assert not ctx.get(port.valid)
         assert not ctx.get(dut.empty)
-        more = [-1 & (1 << 128) - 1] * BURST_UNITS
-        rest = units[2 * BURST_UNITS:]  # the second burst went in while the first came out
-        got, _ = await pass_through(ctx, dut, ([], more), rng, 1, 1, 2 * BURST_UNITS)
-        assert got[:BURST_UNITS] == more and rest
+        got = await pass_through(ctx, dut, ([], others), rng, 1, 0.5, BURST_UNITS)
+        assert got == others
 
     simulate(2, bench)
 
