@@ -201,6 +201,25 @@ def test_of_errors_on_both_ports_the_first_in_memory_is_told():
     bench.run(run)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_of_errors_on_four_ports_the_first_in_memory_is_told(seed):
+    """Whichever port's beat comes first, or last before all is drained."""
+    rng = random.Random(seed)
+    bench = Bench(4, 8, Timing(3, rng.choice([8, 32]), 0.5, seed))
+
+    async def run(ctx):
+        for _ in range(60):
+            bursts = rng.sample(range(4), rng.randrange(1, 4))
+            words = [BURST_BYTES * burst + 8 * rng.choice((0, 1, 14, 15)) for burst in bursts]
+            bench.memory.errors = {word: SLVERR for word in words}
+            await bench.command(ctx, 0, 4)
+            address, = await ctx.tick().sample(bench.dut.error_address).until(bench.dut.error)
+            assert address == min(words), "with `error`, not after it"
+            await bench.wait(ctx)
+            await bench.reset(ctx)
+    bench.run(run)
+
+
 @pytest.mark.parametrize("latency", [1, 40])
 def test_latency_of_the_first_unit(latency):
     bench = Bench(timing=Timing(latency))

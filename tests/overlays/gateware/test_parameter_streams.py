@@ -93,6 +93,19 @@ def test_one_stream_alone_gives_no_more_than_its_burst():
     simulate(2, bench)
 
 
+@pytest.mark.parametrize("filled", (0, 1))
+def test_either_streams_units_are_not_nothing(filled):
+    async def bench(ctx, dut):
+        port = dut.w[filled]
+        ctx.set(port.valid, 1)
+        await ctx.tick().repeat(BURST_UNITS)
+        ctx.set(port.valid, 0)
+        await ctx.tick().repeat(10)
+        assert not ctx.get(dut.empty)
+
+    simulate(2, bench)
+
+
 def test_two_streams_give_two_units_a_cycle():
     units = list(range(64 * BURST_UNITS))
 
