@@ -54,12 +54,14 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="the small configuration")
     parser.add_argument("--latency", type=int, default=LATENCY)
     parser.add_argument("--bytes-per-cycle", type=int, default=BYTES_PER_CYCLE)
+    parser.add_argument("--ports", type=int, choices=(1, 2, 4), help="HP ports, not the shipped 2")
     parser.add_argument("--parameters", nargs="+", default=["cifar10"], metavar="NETWORK")
     parser.add_argument("--figure", metavar="PNG", help="draw the tables of the first")
     parser.add_argument("--json", metavar="FILE", type=Path,
                         help="keep the tables: overlays/cycles.json, which the package ships")
     arguments = parser.parse_args()
-    device = RtlDevice(arguments.small, arguments.latency, arguments.bytes_per_cycle)
+    device = RtlDevice(arguments.small, arguments.latency, arguments.bytes_per_cycle,
+                       ports=arguments.ports)
     print(f"{device.config}\nmemory: {arguments.latency} cycles of latency, at most "
           f"{arguments.bytes_per_cycle} bytes a cycle")
     with device:

@@ -124,9 +124,10 @@ class DmaReader(wiring.Component):
         active, order = Signal(), Signal(ORDER_BITS)
         # whose turn it is: of the streams, and of each stream's ports
         stream = Signal(range(max(len(by_stream), 2)))
+        chosen = Mux(self.split, stream, 0)
         turns = [Signal(range(max(len(its_ports), 2)), name=f"turn{number}")
                  for number, its_ports in enumerate(by_stream)]
-        its_turn = [(stream == number) & (turns[number] == n)
+        its_turn = [(chosen == number) & (turns[number] == n)
                     for number, its_ports in enumerate(by_stream) for n in range(len(its_ports))]
         burst, left = Signal(BURST_NUMBER_BITS), Signal(BURST_NUMBER_BITS)
         # right two cycles after those above: bursts are at least two cycles apart
@@ -152,7 +153,7 @@ class DmaReader(wiring.Component):
             m.d.sync += [burst.eq(next_burst), left.eq(next_left), active.eq(~last),
                          order.eq(order + 1)]
             for number, (turn, its_ports) in enumerate(zip(turns, by_stream)):
-                with m.If(stream == number):
+                with m.If(chosen == number):
                     m.d.sync += turn.eq(_after(turn, its_ports))
             if len(by_stream) > 1:
                 m.d.sync += stream.eq(Mux(self.split, ~stream, stream))

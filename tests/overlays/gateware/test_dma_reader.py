@@ -156,9 +156,10 @@ def test_what_is_not_split_comes_over_the_first_stream():
     rng, split, alone = random.Random(1), [], []
 
     async def run(ctx):
-        for _ in range(12):
-            address, bursts = BURST_BYTES * rng.randrange(1 << 20), rng.randrange(1, 7)
-            is_split = rng.randrange(2)
+        for number in range(12):
+            address, is_split = BURST_BYTES * rng.randrange(1 << 20), number % 3 == 0
+            # an odd number, so that the second stream's turn comes next
+            bursts = 1 + 2 * rng.randrange(3) if is_split else rng.randrange(1, 7)
             before = len(bench.streams[0])
             await bench.command(ctx, address, bursts, is_split)
             await bench.wait(ctx)
