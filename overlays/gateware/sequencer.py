@@ -143,7 +143,7 @@ class Sequencer(wiring.Component):
         m.d.sync += [
             now.current_step.eq(Mux(now.in_program, self.step - 1, r.NO_STEP)),
             now.to_parameters.eq((self.kind == r.LOAD) & (self.registers.target == r.PARAMS)),
-            now.at_end.eq(self.step == self.program_steps),
+            now.at_end.eq(self.step == now.steps),
             now.bad_steps.eq((self.program_steps == 0)
                              | (self.program_steps > r.PROGRAM_STEPS_MAX)),
             now.bad_address.eq(self.program_address % r.BURST_BYTES != 0),
@@ -166,8 +166,9 @@ class Sequencer(wiring.Component):
         """From the host's write to the fetch of a program, or to a stage of its own."""
         with m.Case(State.IDLE):
             with m.If(self.run & (self.error_code == 0)):
-                m.d.sync += [now.in_program.eq(1), self.busy.eq(1), self.done.eq(0),
-                             self.step.eq(0), self.stages.eq(0), self.cycles.eq(0)]
+                m.d.sync += [now.in_program.eq(1), now.steps.eq(self.program_steps),
+                             self.busy.eq(1), self.done.eq(0), self.step.eq(0),
+                             self.stages.eq(0), self.cycles.eq(0)]
                 m.d.sync += now.state.eq(State.RUN)
             with m.Elif(self.stage_written & (self.error_code == 0)):
                 m.d.sync += [now.in_program.eq(0), self.busy.eq(1), self.done.eq(0),
@@ -345,6 +346,7 @@ class _Now:
         self.parameter_step = Signal(STEP_BITS)
         self.settle = Signal(range(StageCheck.LATENCY + 2))
         self.found, self.fault, self.cause = Signal(), Signal(), Signal(Cause)
+        self.steps = Signal(range(r.PROGRAM_STEPS_MAX + 1))  # the host may write the next run's
         self.current_step = Signal(STEP_BITS)  # of the STAGE write just made
         self.to_parameters, self.at_end = Signal(), Signal()
         self.bad_steps, self.bad_address = Signal(), Signal()
