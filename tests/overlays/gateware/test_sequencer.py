@@ -131,6 +131,22 @@ def test_a_program_makes_its_writes_and_runs_its_stages_in_turn():
     assert entries[0][2] == entries[1][2] == STAGE_CYCLES - 1  # the last cycle is the end itself
 
 
+@pytest.mark.parametrize("steps", (1, 2, 200))
+def test_the_next_programs_length_changes_nothing_of_this_run(steps):
+    """docs/contract.md: PROGRAM_STEPS may be written while BUSY, and counts for the next RUN."""
+    program = [step("OUTPUTS", 10), step("BATCH", 1), step("STAGE", r.LAST)]
+
+    async def bench(ctx, dut):
+        await pulse(ctx, dut.run)
+        await ctx.tick().repeat(10)
+        ctx.set(dut.program_steps, steps)
+        await settle(ctx, dut)
+        assert ctx.get(dut.done)
+        assert ctx.get(dut.step) == 3
+
+    assert run(bench, program)[1] == [r.LAST]
+
+
 def test_a_stage_by_hand():
     async def bench(ctx, dut):
         ctx.set(dut.host_kind, r.LAST)

@@ -1,0 +1,101 @@
+"""Every run ends: by itself, and by what stages, loader and memory owe it, no sooner and no later."""
+
+import pytest
+from amaranth import Cat, Signal
+
+from overlays.gateware.config import SMALL
+from overlays.gateware.sequencer import Sequencer
+from overlays.gateware.stage_check import StageCheck
+from pynq_bnn import registers as r
+from tests.proofs.prover import Claims, faulty, needs_yosys
+
+pytestmark = [pytest.mark.slow, needs_yosys]
+
+PATIENCE = StageCheck.LATENCY + 14
+"""Cycles in which the sequencer may go on by itself from one event to the next."""
+
+
+class RunClaims(Claims):
+    """A run is steps, each no later than PATIENCE cycles after the one before and what it began.
+
+    Others *owe* the end of a fetch, of a stage (of FP_CONV that it has its parameters, later its
+    end), and that the loader takes a LOAD which is asked for.
+    """
+
+    def state(self):
+        m, s = self.m, self.dut
+        fetching, running, is_fp, beside, asked = (Signal(name=name) for name in (
+            "fetching", "running", "is_fp", "beside", "asked"))
+        to_parameters = (s.kind == r.LOAD) & (s.registers.target == r.PARAMS)
+        loaded = running & is_fp & s.fp_loaded
+        starts = s.stage_written | s.step_write & (s.step_offset == r.offset("STAGE"))
+        for signal, begins, ends in (
+                (fetching, s.fetch, s.fetched), (beside, loaded, s.fp_ended),
+                (running, s.begin & ~to_parameters, loaded | running & s.ended),
+                (asked, starts, s.begin)):
+            with m.If(begins):
+                m.d.sync += signal.eq(1)
+            with m.Elif(ends):
+                m.d.sync += signal.eq(0)
+        with m.If(s.begin):
+            m.d.sync += is_fp.eq(s.kind == r.FP_CONV)
+        over = s.clear | s.reset
+        with m.If(over):
+            m.d.sync += [signal.eq(0) for signal in (fetching, running, beside, asked)]
+        # the host's registers and the program's words stand still but for a while after a step
+        moving = Signal(4, init=-1)
+        m.d.sync += moving.eq(Cat(s.step_write | ~s.busy | fetching, moving))
+        still = (s.registers.as_value() == self.before(s.registers.as_value())) & (
+            s.program_word == self.before(s.program_word))
+        self.assume(still | moving.any())
+        # FP_CONV gives its output long after its parameters, and FP_CONV's `ended` is not used
+        self.assume(~s.fetched | fetching)
+        self.assume(~s.fp_ended | beside)
+        self.assume(~(running & is_fp & s.ended))
+
+        owed = fetching | running | beside | (asked & ~s.loader_ready & (s.kind == r.LOAD))
+        event = over | s.run | s.stage_written | s.step_write | s.begin
+        patience = Signal(range(PATIENCE + 2))
+        with m.If(~s.busy | owed | event):
+            m.d.sync += patience.eq(0)
+        with m.Elif(patience <= PATIENCE):
+            m.d.sync += patience.eq(patience + 1)
+        self.claim("it goes on unless something is owed", patience <= PATIENCE)
+        self.claim("a stage is begun once for each that was asked for", ~s.begin | asked)
+        steps = Signal(32)  # what the run was started with
+        with m.If(s.run & ~s.busy):
+            m.d.sync += steps.eq(s.program_steps)
+        self.claim("no step past the last one", ~s.step_write | (s.step < steps))
+        self.claim("steps are counted", ~self.before(s.busy & s.step_write & ~s.reset)
+                   | (s.step == (self.before(s.step) + 1)[:len(s.step)]))
+
+
+def test_claims(tmp_path):
+    RunClaims(Sequencer(SMALL)).prove(tmp_path)
+
+
+GOES_ON = "it goes on unless something is owed"
+FAULTS = (  # what stands there, what instead, and the claims that this breaks
+    ("~(now.beside & now.collides)", "~now.collides", (GOES_ON,)),
+    ("with m.Case(State.FETCH), m.If(self.fetched):",
+     "with m.Case(State.FETCH), m.If(self.fetched & self.loader_ready):", (GOES_ON,)),
+    ("with m.If(again):\n            m.d.sync += now.beside.eq(0)",
+     "with m.If(again & now.in_program):\n            m.d.sync += now.beside.eq(0)", (GOES_ON,)),
+    ("now.at_end.eq(self.step == now.steps)", "now.at_end.eq(self.step == self.program_steps)",
+     ("no step past the last one",)),
+    ("[self.step.eq(self.step + 1), now.settle.eq(0)]", "[now.settle.eq(0)]",
+     ("steps are counted",)),
+    ("with m.If(now.in_program):\n                    m.d.sync += now.state.eq(State.READ)",
+     "with m.If(now.in_program):\n                    m.d.sync += now.state.eq(State.BEGIN)",
+     ("a stage is begun once for each that was asked for",)),
+)
+
+
+@pytest.mark.parametrize("right, wrong, claims", FAULTS)
+def test_a_fault_is_found(tmp_path, right, wrong, claims):
+    RunClaims(faulty(Sequencer, right, wrong)(SMALL)).must_break(tmp_path, claims)
+
+
+def test_every_claim_has_a_fault():
+    broken = {claim for *_, claims in FAULTS for claim in claims}
+    assert set(RunClaims(Sequencer(SMALL)).names) == broken
