@@ -1,4 +1,4 @@
-"""Every run ends: by itself, and by what stages, loader and memory owe it, no sooner and no later."""
+"""A run ends if its stages do: it goes on, step by step, unless others owe it something."""
 
 import pytest
 from amaranth import Cat, Signal
