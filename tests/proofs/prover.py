@@ -19,11 +19,11 @@ import pytest
 from amaranth import Array, Cat, ClockDomain, Module, Signal, Value
 from amaranth.back import verilog
 from amaranth.hdl import Fragment
-from amaranth.lib import wiring
+from amaranth.lib import enum, wiring
 
 TIMEOUT_S = 600
 """Of one proof; the longest takes seconds."""
-STEPS, CONFLICTS = 2, 10_000_000
+STEPS, CONFLICTS = 3, 10_000_000
 """Of induction, which is tried first."""
 SEARCHED = 200
 """Cycles from the start in which a broken claim is looked for."""
@@ -209,9 +209,9 @@ def _elaborated(dut: wiring.Component) -> Tuple[Fragment, Names]:
         path = Path(frame.f_code.co_filename)
         if event == "return" and path.parent == folder:
             for name, one in frame.f_locals.items():
-                for value in one if isinstance(one, (Array, list)) else [one]:
+                for mine, value in _parts(name, one):
                     if isinstance(value, Value):
-                        for called in {name, getattr(value, "name", name)}:
+                        for called in {mine, getattr(value, "name", mine)}:
                             names.setdefault((path.stem, called), {})[id(value)] = value
 
     sys.setprofile(watch)
@@ -219,6 +219,16 @@ def _elaborated(dut: wiring.Component) -> Tuple[Fragment, Names]:
         return Fragment.get(dut, None), names
     finally:
         sys.setprofile(None)
+
+
+def _parts(name: str, one: object) -> Iterable[Tuple[str, object]]:
+    """What a name stands for: a value, several, or those that an object of the gateware's holds."""
+    if isinstance(one, (Array, list)):
+        return [(name, each) for each in one]
+    if type(one).__module__.startswith("overlays.") and not isinstance(one, wiring.Component):
+        return [(mine, Value.cast(each) if isinstance(each, enum.EnumView) else each)
+                for mine, each in getattr(one, "__dict__", {}).items()]
+    return [(name, one)]
 
 
 def _source(dut: wiring.Component) -> str:

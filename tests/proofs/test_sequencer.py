@@ -1,11 +1,12 @@
 """A run ends if its stages do: it goes on, step by step, unless others owe it something."""
 
 import pytest
-from amaranth import Cat, Signal
+from amaranth import Cat, Mux, Signal
 
 from overlays.gateware.config import SMALL
-from overlays.gateware.sequencer import Sequencer
+from overlays.gateware.sequencer import Sequencer, State
 from overlays.gateware.stage_check import StageCheck
+from overlays.gateware.unit_memory import READ_LATENCY
 from pynq_bnn import registers as r
 from tests.proofs.prover import Claims, faulty, needs_yosys
 
@@ -61,13 +62,73 @@ class RunClaims(Claims):
         with m.Elif(patience <= PATIENCE):
             m.d.sync += patience.eq(patience + 1)
         self.claim("it goes on unless something is owed", patience <= PATIENCE)
-        self.claim("a stage is begun once for each that was asked for", ~s.begin | asked)
         steps = Signal(32)  # what the run was started with
         with m.If(s.run & ~s.busy):
             m.d.sync += steps.eq(s.program_steps)
+        self._lasting(fetching, running, beside, asked, patience)
+        self._stable(fetching, running, is_fp, to_parameters, moving)
+        self._counted(steps)
+        self.claim("a stage is begun once for each that was asked for", ~s.begin | asked)
         self.claim("no step past the last one", ~s.step_write | (s.step < steps))
         self.claim("steps are counted", ~self.before(s.busy & s.step_write & ~s.reset)
                    | (s.step == (self.before(s.step) + 1)[:len(s.step)]))
+
+    def _lasting(self, fetching, running, beside, asked, patience):
+        """Lemmas: what each state waits for is owed, and how long it has lasted without."""
+        s, state, settle = self.dut, self.inside("state"), self.inside("settle")
+        through, fault = self.inside("through"), self.inside("fault")
+        self.lemma("a state", state <= State.STOPPED.value)
+        self.lemma("busy", s.busy ^ state.matches(State.IDLE, State.STOPPED))
+        self.lemma("an error ends it", ~s.busy | (s.error_code == 0))
+        self.lemma("cleared", ~s.clear | (state == State.STOPPED))
+        self.lemma("a fetch is owed", (state != State.FETCH) | fetching | s.fetch)
+        self.lemma("a stage is owed", ~self.inside("running") | running)
+        self.lemma("FP_CONV is owed", ~self.inside("beside") | beside | through[0])
+        self.lemma("a stage is asked for", ~state.matches(State.CHECK, State.BEGIN) | asked)
+        self.lemma("reading", (state != State.READ) | (settle <= READ_LATENCY + 1))
+        self.lemma("checking", (state != State.CHECK) | (settle <= StageCheck.LATENCY + 1 + fault))
+        # each that a state may wait for beside what is owed, and what may come before it
+        for name, waits, most in (
+                ("logging", self.inside("logging"), 1), ("logged", self.inside("logged"), 3),
+                ("FP_CONV's entry", self.inside("beside") & ~beside, 4),
+                *((each.name, state == each, most) for each, most in (
+                    (State.RUN, 0), (State.FETCH, Mux(s.fetch, 1, 2)), (State.READ, settle),
+                    (State.EXECUTE, READ_LATENCY + 2), (State.CHECK, settle),
+                    (State.BEGIN, StageCheck.LATENCY + 2), (State.FINISH, 6),
+                    (State.STOPPED, StageCheck.LATENCY + 6), (State.IDLE, 8)))):
+            self.lemma(f"patience, {name}", ~waits | (patience <= most + fault))
+
+    def _stable(self, fetching, running, is_fp, to_parameters, moving):
+        """Lemmas: registers and words stand still by the time that something is made of them."""
+        s, state, settle = self.dut, self.inside("state"), self.inside("settle")
+        self.lemma("fetch", ~s.fetch | (state == State.FETCH) | s.clear)
+        self.lemma("fetching", ~fetching | (state == State.FETCH) | s.clear)
+        for bit in range(len(moving)):
+            self.lemma(f"moving {bit}", ~moving[bit] | ~state.matches(State.READ, State.CHECK)
+                       | (settle <= bit))
+        self.lemma("nothing moves", ~moving.any() | ~state.matches(State.EXECUTE, State.BEGIN))
+        settled = (state == State.BEGIN) | (state == State.CHECK) & (settle > len(moving) + 1)
+        self.lemma("settled", ~settled | (self.inside("to_parameters") == to_parameters))
+        self.lemma("which stage", ~running | (is_fp == (self.inside("run_kind") == r.FP_CONV)))
+        self.lemma("which step", (state != State.EXECUTE) | ~self.inside("starts_stage")
+                   | (s.step_offset == r.offset("STAGE")))
+
+    def _counted(self, steps):
+        """Lemmas: where a run stands among its steps."""
+        s, state, settle = self.dut, self.inside("state"), self.inside("settle")
+        in_program, at_end = self.inside("in_program"), self.inside("at_end")
+        early = state.matches(State.RUN, State.FETCH)
+        self.lemma("in a program", in_program | ~(early | state.matches(
+            State.READ, State.EXECUTE)))
+        self.lemma("none made", ~early | (s.step == 0))
+        fits = (steps != 0) & (steps <= r.PROGRAM_STEPS_MAX)
+        self.lemma("refused", (state != State.RUN) | self.inside("fault")
+                   | (self.inside("bad_steps") == ~fits))
+        later = s.busy & in_program & (state != State.RUN)
+        self.lemma("as many as asked for", ~later | fits & (self.inside("steps") == steps))
+        self.lemma("not too many", ~later | (s.step <= steps))
+        self.lemma("the end", (state != State.READ) | (settle == 0) | (at_end == (s.step == steps)))
+        self.lemma("not the end", (state != State.EXECUTE) | (s.step < steps))
 
 
 def test_claims(tmp_path):

