@@ -21,7 +21,7 @@ lint: .venv-test/ready
 	.venv-test/bin/vermin --target=3.8- --violations --eval-annotations --no-tips pynq_bnn host_ref overlays setup.py
 
 test-main: .venv-test/ready
-	.venv-test/bin/python -m pytest -m "not slow" -n 2 --dist loadfile
+	.venv-test/bin/python -m pytest -m "not slow"
 
 # The real PYNQ on a simulated device: 3.1 (numpy < 2, so this is the old-numpy run too) and 4.0.
 test-pynq: .venv-pynq31/ready .venv-pynq40/ready

@@ -40,8 +40,7 @@ setup(
         "training": ["torch>=2.1", "tqdm", "matplotlib>=3.4"],
         # setuptools and wheel build our wheel; PYNQ 3.1 wants pkg_resources, which newer ones lack
         "test": ["pytest>=7", "matplotlib>=3.4", "tqdm", "nbclient", "ipykernel",
-                 "distributed>=2023.5", "setuptools>=59.6,<81", "wheel",
-                 "pytest-xdist>=3"],
+                 "distributed>=2023.5", "setuptools>=59.6,<81", "wheel"],
         # the site; selenium drives a browser over it
         "docs": ["sphinx>=8", "myst-nb>=1.1", "furo", "sphinx-copybutton", "selenium>=4",
                  "pytest>=7"],
