@@ -79,7 +79,9 @@ def make(build: Build, board: Board, folder: Path) -> Dict[str, Any]:
         "seconds": build.seconds,
         "ran_on_a_board": False,
     }
-    (folder / "report.json").write_text(json.dumps(report, indent=1) + "\n")
+    # yosys names cells after the file that they come from: where that lay is nobody's business
+    text = json.dumps(report, indent=1).replace(f"{build.folder}/", "")
+    (folder / "report.json").write_text(text + "\n")
     return report
 
 

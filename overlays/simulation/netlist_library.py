@@ -14,12 +14,11 @@ from typing import Any, Union
 from overlays.simulation import circuit_file, library
 from overlays.simulation.circuit import Circuit, CircuitError
 from overlays.simulation.library import HARNESS, SimulationUnavailable
+from overlays.simulation.ps7 import PORTS
 from pynq_bnn.cache import cache
 
 log = logging.getLogger(__name__)
 SOURCES = Path(__file__).with_name("netlist")
-PORTS = 2
-"""HP ports that the harness serves; a circuit may leave the second alone."""
 
 
 def _built() -> Path:

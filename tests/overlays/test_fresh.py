@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,10 @@ def problems(folder, name):
     if not same_part(bit.part, find(name).part):
         found.append(f"the .bit is for {bit.part}")
     return found
+
+
+def test_the_report_names_no_folder_of_whoever_built_it(overlay):
+    assert not re.search(r"(?<![\w.~])/\w+/", (overlay / "report.json").read_text())
 
 
 def test_what_ships_is_made_from_what_ships(overlay):
