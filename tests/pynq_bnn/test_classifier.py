@@ -30,6 +30,7 @@ from pynq_bnn.errors import (
     ParameterError,
     PictureError,
 )
+from pynq_bnn.registers import VERSION_MAJOR, VERSION_MINOR
 from pynq_bnn.result import Result, Results
 
 
@@ -269,7 +270,7 @@ def test_results_are_plain_arrays_that_outlive_the_classifier(parameters, pictur
 
 def test_info_holds_what_a_report_needs(classifier, parameters):
     info = json.loads(json.dumps(classifier.info()))
-    assert info["interface"] == "3.1"
+    assert info["interface"] == f"{VERSION_MAJOR}.{VERSION_MINOR}"
     assert info["device"]["device"] == "model"
     assert info["capabilities"]["batch"] == info["batch"] == 4
     assert info["network"]["checksum"] == parameters.checksum
@@ -354,7 +355,8 @@ def test_a_parameter_file_and_a_device_by_name(parameters, pictures, model, tmp_
 
 @pytest.mark.parametrize("broken,error,complaint", [
     (lambda: Watched(overrides={"MAGIC": 1}), IdentificationError, "MAGIC"),
-    (lambda: Watched(overrides={"VERSION": 4 << 16}), IdentificationError, r"4\.0.*3\.1"),
+    (lambda: Watched(overrides={"VERSION": VERSION_MAJOR + 1 << 16}), IdentificationError,
+     rf"{VERSION_MAJOR + 1}\.0.*{VERSION_MAJOR}\.{VERSION_MINOR}"),
     (lambda: Watched(overrides={"CAP_FMAP_ROWS": 18}), NetworkError, "'conv1'.*at most 18"),
     (lambda: Watched(dram=Dram(3 * 4096)), MemoryExhausted, r"asked for, \d+ of 12288 free")])
 def test_what_fails_while_opening_leaves_nothing_behind(parameters, monkeypatch, broken, error,
