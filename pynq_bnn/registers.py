@@ -15,8 +15,8 @@ from typing import Dict, Iterator, List, Tuple
 READ_ONLY, READ_WRITE, WRITE_ONLY = "read-only", "read-write", "write-only"
 
 MAGIC = int.from_bytes(b"BNN1", "little")
-VERSION_MAJOR, VERSION_MINOR = 4, 0
-"""Interface version: a driver refuses another major, and a minor older than its own."""
+VERSION_MAJOR, VERSION_MINOR = 4, 1
+"""Interface version: a driver refuses another major, and does without what a minor lacks."""
 
 BASE_ADDRESS = 0x43C0_0000
 """Where the processor sees the registers: where Vivado puts the first IP on M_AXI_GP0."""
@@ -106,7 +106,7 @@ ERROR_MEANINGS: Dict[int, str] = {
 NO_STEP = 0xFFFF
 """ERROR.STEP of what no program step started."""
 LOG_ENTRIES = 32
-PROGRAM_STEPS_MAX = 256
+PROGRAM_STEPS_MAX = 512
 
 # What every device keeps to (docs/contract.md): DMA, and the limits of a stage.
 WORD_BYTES = 8

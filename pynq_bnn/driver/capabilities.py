@@ -29,6 +29,11 @@ class Capabilities:
     program_steps: int
     log_entries: int
 
+    @property
+    def chains(self) -> bool:
+        """Whether convolutions take FMAP_C and FMAP_D, as from interface 4.1 on."""
+        return self.version != "4.0"
+
     def largest_batch(self, network: net.Network) -> int:
         """Most images of `network` in a run: all their maps lie in one buffer."""
         rows = max(packing.fmap_rows(layer) for layer in network.layers)
@@ -62,8 +67,8 @@ def identify(mmio: Any) -> Capabilities:
     Raises
     ------
     IdentificationError
-        If the magic is not ours, or the interface version is one that this driver doesn't speak;
-        it names both.
+        If the magic is not ours, or the interface's major version another than this driver's; it
+        names both.  An older minor one lacks something: the driver does without.
     """
 
     def read(name: str) -> int:
@@ -76,7 +81,7 @@ def identify(mmio: Any) -> Capabilities:
             f"0x{registers.MAGIC:08X}; is another design loaded? Download ours again")
     version = registers.decode("VERSION", read("VERSION"))
     major, minor = version["MAJOR"], version["MINOR"]
-    if major != registers.VERSION_MAJOR or minor < registers.VERSION_MINOR:
+    if major != registers.VERSION_MAJOR:
         raise IdentificationError(
             f"the device speaks interface version {major}.{minor}, this driver "
             f"{registers.VERSION_MAJOR}.{registers.VERSION_MINOR}: use the bitstream that came "

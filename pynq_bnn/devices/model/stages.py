@@ -40,6 +40,7 @@ PICTURE_CHANNELS = 3
 _WHOLE = (FMAP_A, FMAP_B)
 _MAPS = (*_WHOLE, *QUARTERS)
 _CONVS = (FP_CONV, BIN_CONV)
+_TO_QUARTERS = (BIN_CONV, BIN_FC)
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ def _buffers_fit(stage: Stage) -> bool:
         return source == INPUT and target in _WHOLE
     if stage.kind == LAST:
         return source in _MAPS and target == SUMS
-    if stage.kind == BIN_FC and target in QUARTERS:
+    if stage.kind in _TO_QUARTERS and target in QUARTERS:
         return source in _MAPS and source not in (FMAP_A, target)
     return source in _WHOLE and target in _WHOLE and source != target
 
@@ -233,5 +234,6 @@ def _size_fits(stage: Stage, limits: Limits) -> bool:
 
 def _rows(stage: Stage, limits: Limits) -> int:
     """Rows that a stage's maps may take: a quarter of them all where one lies in a quarter."""
-    quarter = stage.source in QUARTERS or stage.kind == BIN_FC and stage.target in QUARTERS
+    quarter = (stage.source in QUARTERS
+               or stage.kind in _TO_QUARTERS and stage.target in QUARTERS)
     return limits.fmap_rows // 4 if quarter else limits.fmap_rows

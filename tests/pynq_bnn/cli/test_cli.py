@@ -140,7 +140,7 @@ def test_evaluate_saves_the_confusion_matrix(run, dataset, tmp_path):
 def test_info(run, cifar_sized):
     code, out, _ = run("info")
     assert code == OK
-    for part in (pynq_bnn.__version__, cifar_sized.checksum, "interface: 4.0", "device: model",
+    for part in (pynq_bnn.__version__, cifar_sized.checksum, "interface: 4.1", "device: model",
                  "clock_mhz", "batch: 8", "classes: airplane, automobile"):
         assert part in out
     code, out, _ = run("info", "--json")

@@ -16,13 +16,13 @@ def fc_parameters(bits, threshold=1):
 
 def test_identification(rig):
     assert rig.read("MAGIC") == r.MAGIC
-    assert rig.fields("VERSION") == {"MAJOR": 4, "MINOR": 0}
+    assert rig.fields("VERSION") == {"MAJOR": 4, "MINOR": 1}
     assert rig.read("BUILD") == 0
     assert rig.fields("CAP_COMPUTE") == {"LANES": 0, "PORTS": 2, "COUNTERS": 0}
     assert rig.fields("CAP_LIMITS") == {"SIDE": 32, "CLASSES": 64, "CHANNELS": 512}
     assert rig.fields("CAP_FC") == {"INPUTS": 8192, "BATCH": 2}
     assert rig.read("CAP_FMAP_ROWS") == 2048
-    assert rig.fields("CAP_PROGRAM") == {"STEPS": 256, "LOG": 32}
+    assert rig.fields("CAP_PROGRAM") == {"STEPS": 512, "LOG": 32}
     assert rig.fields("STATUS") == dict.fromkeys(DONE, 0)
 
 

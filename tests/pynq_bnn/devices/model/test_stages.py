@@ -15,6 +15,7 @@ STORE_SUMS = Stage(r.STORE, source=r.SUMS, dma_address=0x1000, dma_bytes=8 * 128
 STORE_PARAMS = Stage(r.STORE, source=r.PARAMS, dma_address=0x1000, dma_bytes=r.STORE_BYTES_MAX)
 FP = Stage(r.FP_CONV, r.INPUT, r.FMAP_A, 32, 32, 3, 128)
 BIN = Stage(r.BIN_CONV, r.FMAP_A, r.FMAP_B, 16, 16, 512, 512)
+QUARTER = Stage(r.BIN_CONV, r.FMAP_B, r.FMAP_C, 8, 8, 512, 512)
 FC = Stage(r.BIN_FC, r.FMAP_B, r.FMAP_A, 1, 1, 8192, 8192)
 LAST = Stage(r.LAST, r.FMAP_A, r.SUMS, 1, 1, 8192, 64)
 
@@ -36,6 +37,10 @@ TAKEN = [
     (FC, {"height": 4, "width": 32, "channels": 64}),
     (FC, {"source": r.FMAP_B, "target": r.FMAP_C, "batch": 8}),
     (FC, {"source": r.FMAP_C, "target": r.FMAP_D}), (FC, {"source": r.FMAP_D, "target": r.FMAP_C}),
+    (QUARTER, {}), (QUARTER, {"source": r.FMAP_D}), (QUARTER, {"batch": 8}),
+    (QUARTER, {"source": r.FMAP_C, "target": r.FMAP_D}),
+    (QUARTER, {"target": r.FMAP_D, "padding": r.PAD_ONE}),
+    (QUARTER, {"height": 16, "batch": 4, "pool": True}),
     (LAST, {}), (LAST, {"outputs": 2, "source": r.FMAP_B}), (LAST, {"source": r.FMAP_D}),
     (STORE_MAP, {"source": r.FMAP_C, "dma_bytes": 512 * 64}),
     (LAST, {"height": 2, "width": 8, "channels": 512, "padding": r.PAD_NONE})]
@@ -48,6 +53,8 @@ REFUSED = {
         (STORE_MAP, {"source": r.INPUT}), (STORE_MAP, {"source": 7}),
         (FP, {"source": r.FMAP_B}), (FP, {"target": r.SUMS}), (BIN, {"source": r.INPUT}),
         (FP, {"target": r.FMAP_C}), (BIN, {"target": r.FMAP_D}), (BIN, {"source": r.FMAP_C}),
+        (BIN, {"source": r.FMAP_D, "target": r.FMAP_A}), (QUARTER, {"source": r.FMAP_A}),
+        (QUARTER, {"source": r.FMAP_C}), (QUARTER, {"source": r.INPUT}), (QUARTER, {"target": 7}),
         (BIN, {"target": r.FMAP_A}), (BIN, {"target": r.SUMS}), (FC, {"source": r.FMAP_A}),
         (FC, {"source": r.FMAP_A, "target": r.FMAP_C}),
         (FC, {"source": r.FMAP_C, "target": r.FMAP_C}),
@@ -70,6 +77,9 @@ REFUSED = {
         (FC, {"batch": 9}), (LAST, {"outputs": 1}), (LAST, {"outputs": 65}),
         (LAST, {"channels": 32})],
     r.ERROR_SIZE: [
+        (QUARTER, {"height": 16, "batch": 5, "pool": True}), (QUARTER, {"batch": 8, "height": 9}),
+        (QUARTER, {"source": r.FMAP_C, "target": r.FMAP_D, "batch": 8, "height": 9}),
+        (QUARTER, {"channels": 64, "width": 16, "batch": 5}),
         (STORE_MAP, {"source": r.FMAP_C, "dma_bytes": 512 * 64 + 128}),
         (LOAD_INPUT, {"dma_bytes": 8 * 4096 + 128}), (LOAD_INPUT, {"dma_bytes": 8 * 4096 + 1}),
         (STORE_MAP, {"dma_bytes": 2048 * 64 + 128}), (STORE_SUMS, {"dma_bytes": 8 * 128 + 128}),
