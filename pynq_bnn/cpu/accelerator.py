@@ -60,6 +60,11 @@ class CpuAccelerator:
         return self.capabilities.batch
 
     @property
+    def run_size(self) -> int:
+        """Most pictures in a run: a batch, since batches gain nothing by being chained here."""
+        return self.batch
+
+    @property
     def loaded(self) -> bool:
         """Whether a network is loaded."""
         return self._engine is not None

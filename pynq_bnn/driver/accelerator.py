@@ -9,8 +9,7 @@ from __future__ import annotations
 import logging
 import time
 import weakref
-from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Iterator, List, NoReturn, Optional, Tuple
+from typing import Any, Callable, Iterator, List, NoReturn, Optional, Tuple
 
 import numpy as np
 
@@ -19,10 +18,11 @@ from host_ref.parameters import Parameters
 from pynq_bnn import registers
 from pynq_bnn.devices import Device
 from pynq_bnn.devices.turn import Stepping
-from pynq_bnn.driver import packing, program
+from pynq_bnn.driver import chain, packing, program
 from pynq_bnn.driver.capabilities import identify
 from pynq_bnn.driver.control import LOAD_AGAIN, Control
 from pynq_bnn.driver.following import Prepared, Program
+from pynq_bnn.driver.loaded import Loaded, most_programs
 from pynq_bnn.driver.memory import READ_BACK_WORDS, SLOTS, DeviceMemory
 from pynq_bnn.driver.pictures import require_pictures
 from pynq_bnn.driver.run import Run, Started
@@ -32,34 +32,6 @@ from pynq_bnn.errors import BnnError, ClosedError, DeviceError
 log = logging.getLogger(__name__)
 
 DEFAULT_TIMEOUT_S = 10.0
-PROGRAMS_BESIDE = SLOTS * (1 + 2 * (SLOTS - 1))
-"""Programs of runs whose first layer is done, or that do another's, in each slot: one without a
-next batch, and two for each slot that the next one may have."""
-
-
-@dataclass(frozen=True, eq=False)
-class Loaded:
-    """A network in a device: everything that is known once it is loaded.
-
-    `shape` is one picture's; `overlaps` if a full batch's first layer can be computed beside the
-    last ones of the batch before.  `programs` has the address and the steps of each program that
-    was written, `cycles` how long one of its kind took.
-    """
-
-    device: Device
-    parameters: Parameters
-    stream: packing.ParameterStream
-    memory: DeviceMemory
-    batch: int
-    counters: bool
-    shape: Tuple[int, int, int]
-    overlaps: bool
-    programs: Dict[Program, Tuple[int, List[program.Step]]] = field(default_factory=dict)
-    cycles: Dict[Tuple[int, bool, bool], int] = field(default_factory=dict)
-
-    def can_follow(self, count: int, following: int) -> bool:
-        """Whether a run of `count` pictures can begin with so many of the next."""
-        return self.overlaps and count == following == self.batch
 
 
 class Accelerator:
@@ -72,7 +44,7 @@ class Accelerator:
     device : Device
         What :func:`pynq_bnn.devices.open_device` gives; stays the caller's to close.
     timeout_s : float
-        Longest wait for any run or stage.
+        Longest wait for any run or stage, for a run of several batches as many times.
 
     Raises
     ------
@@ -103,8 +75,16 @@ class Accelerator:
 
     @property
     def batch(self) -> int:
-        """Most pictures in a run of the loaded network."""
+        """Most pictures of the loaded network that go through its layers together."""
         return self._network().batch
+
+    @property
+    def run_size(self) -> int:
+        """Most pictures in a run of the loaded network: so many full batches one after another.
+
+        What a device or a network that can't chain batches takes is :attr:`batch`.
+        """
+        return self._network().run_size
 
     @property
     def loaded(self) -> bool:
@@ -169,16 +149,21 @@ class Accelerator:
                                                   program.Addresses(0, 0, 0, 0), batch))
             overlaps = longest <= self.capabilities.program_steps
             steps = longest if overlaps else steps
+        chained = chain.plan(network, stream, batch, self.capabilities.fmap_rows,
+                             self.capabilities.program_steps) if self.capabilities.chains else None
+        batches = 1 if chained is None else chained.longest
+        if chained is not None:
+            steps = max(steps, len(chained.program(chain.ANYWHERE, batches, False)))
         with self.device.turn.lock:
             self.take()
             self._free()
             memory = DeviceMemory(self.device, network, len(stream.words),
-                                  packing.whole_bursts(steps),
-                                  PROGRAMS_BESIDE + SLOTS * batch, batch,
-                                  _quieten(self.device, self.control))
+                                  packing.whole_bursts(steps), most_programs(batch, batches),
+                                  batch, _quieten(self.device, self.control), batches)
             loaded = Loaded(self.device, parameters, stream, memory, batch,
                             self.capabilities.counters,
-                            (network.height, network.width, net.PICTURE_CHANNELS), overlaps)
+                            (network.height, network.width, net.PICTURE_CHANNELS), overlaps,
+                            chained)
             try:
                 memory.write("parameters", stream.words)
                 self._read_back(loaded)
@@ -222,7 +207,8 @@ class Accelerator:
         Parameters
         ----------
         pictures : uint8 (N, H, W, 3)
-            At most :attr:`batch` of them, of the network's size.
+            Of the network's size: at most :attr:`batch` of them, or full batches, at most
+            :attr:`run_size` pictures.
 
         Raises
         ------
@@ -251,8 +237,9 @@ class Accelerator:
         Parameters
         ----------
         following : uint8 (N, H, W, 3), optional
-            What will be started next: its first layer is computed beside this run's last ones, if
-            both are full batches.  Whoever starts something else loses nothing but that time.
+            What will be started next: its first batch's first layer is computed beside this run's
+            last ones, if both are of full batches.  Whoever starts something else loses nothing but
+            that time.
         after : Started, optional
             What announced these pictures as `following`, if nobody can have changed them since:
             then they are not compared with what they were, which takes an A9 longer than anything
@@ -261,9 +248,10 @@ class Accelerator:
         turn = self.device.turn
         with turn.lock:
             loaded = self._network()
-            count = require_pictures(pictures, loaded.shape, loaded.batch)
+            sizes = loaded.shape, loaded.batch, loaded.run_size
+            count = require_pictures(pictures, *sizes)
             if following is not None:
-                require_pictures(following, loaded.shape, loaded.batch)
+                require_pictures(following, *sizes)
             self._await_walk()
             before = time.perf_counter()
             prepared = turn.prepared
@@ -284,7 +272,7 @@ class Accelerator:
             # the run before may have failed, or been reset
             ready = prepared is not None and turn.prepared is prepared
             which = Program(slot, count, ready, prepares.slot if prepares else None)
-            address, steps = self._program(loaded, which)
+            address, steps = loaded.program(which)
             started = Started(self.control, loaded, which, copy_s, self._expected_s(loaded, which))
             started.prepares = prepares
             self._slots[slot] = weakref.ref(started)
@@ -321,25 +309,6 @@ class Accelerator:
                 return slot
         raise AssertionError("only one run is under way, and two slots are another's")
 
-    def _program(self, loaded: Loaded, which: Program) -> Tuple[int, List[program.Step]]:
-        """Address and steps of a program; written when first asked for."""
-        known = loaded.programs.get(which)
-        if known is None:
-            memory, word = loaded.memory, loaded.memory.program_word(len(loaded.programs))
-
-            def pictures(slot: int) -> int:
-                return memory.address("pictures", memory.pictures_word(slot))
-
-            addresses = program.Addresses(
-                None if which.prepared else pictures(which.slot), memory.address("parameters"),
-                memory.address("sums", memory.sums_word(which.slot)),
-                None if which.following is None else pictures(which.following))
-            steps = program.network_program(loaded.parameters.network, loaded.stream, addresses,
-                                            which.pictures)
-            memory.write("programs", program.encode(steps), word)
-            known = loaded.programs[which] = memory.address("programs", word), steps
-        return known
-
     def _expected_s(self, loaded: Loaded, which: Program) -> float:
         """How long such a run took on a real clock, so that the first poll finds it done."""
         clock = self.device.clock_mhz
@@ -357,6 +326,8 @@ class Accelerator:
             raise DeviceError(f"the {self.device.name} device counts no cycles: a profile needs "
                               'device="rtl" or a board')
         with self.device.turn.lock:
+            loaded = self._network()
+            require_pictures(pictures, loaded.shape, loaded.batch)  # the log holds no chain
             run = self.run(pictures)
             return run, read_log(self.control, self.parameters.network)
 

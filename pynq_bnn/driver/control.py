@@ -36,7 +36,7 @@ class Control:
     ----------
     mmio : object with ``read(offset) -> int`` and ``write(offset, int)``
     timeout_s : float
-        Longest time any wait may take, in seconds.
+        Longest time any wait may take, in seconds, for a run of several batches as many times.
 
     Raises
     ------
@@ -89,7 +89,7 @@ class Control:
         return ", ".join(registers.describe(name, self.read(name)) for name in _SHOWN)
 
     def wait(self, steps: Sequence[Step], started: Optional[float] = None,
-             expected_s: float = 0.0) -> None:
+             expected_s: float = 0.0, batches: int = 1) -> None:
         """Wait for the end of what was started; whatever comes instead is followed by a reset.
 
         Parameters
@@ -100,6 +100,8 @@ class Control:
             ``time.monotonic()`` of its start; the timeout counts from there.
         expected_s : float
             How long it should take: so much is slept before the first look.
+        batches : int
+            So many in one program may take so many times the timeout.
 
         Raises
         ------
@@ -107,14 +109,16 @@ class Control:
             After a reset: the accelerator can run again.
         """
         try:
-            self._poll(steps, time.monotonic() if started is None else started, expected_s)
+            self._poll(steps, time.monotonic() if started is None else started, expected_s,
+                       batches * self.timeout_s)
         except BaseException:  # Ctrl-C too
             self.reset()
             raise
 
-    def _poll(self, steps: Sequence[Step], started: float, expected_s: float) -> None:
+    def _poll(self, steps: Sequence[Step], started: float, expected_s: float,
+              timeout_s: float) -> None:
         if expected_s:
-            left = min(expected_s, self.timeout_s) + started - time.monotonic()
+            left = min(expected_s, timeout_s) + started - time.monotonic()
             if left > 0:
                 time.sleep(left)
         pause = FIRST_PAUSE_S
@@ -129,12 +133,12 @@ class Control:
                 raise DeviceError(
                     "the accelerator is idle in the middle of a run: it was reset by somebody "
                     f"else. Let one program at a time use it; its registers: {self.snapshot()}")
-            if time.monotonic() > started + self.timeout_s:
+            if time.monotonic() > started + timeout_s:
                 before = self.snapshot()
                 self.reset()
                 advice = "" if self.await_quiet() else f"{LOAD_AGAIN}; "
                 raise DeviceTimeout(
-                    f"the accelerator did not finish within {self.timeout_s:g} s and was reset; "
+                    f"the accelerator did not finish within {timeout_s:g} s and was reset; "
                     f"{advice}its registers were: {before}")
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_S)

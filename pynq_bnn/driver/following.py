@@ -1,4 +1,4 @@
-"""A batch's first layer beside the last layers of the batch before it: what is kept of that."""
+"""A run's first layer beside the last layers of the run before it: what is kept of that."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple, Optional, Tuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from pynq_bnn.driver.accelerator import Loaded
+    from pynq_bnn.driver.loaded import Loaded
 
 
 class Program(NamedTuple):
     """Which program: of the slot with pictures and sums, for so many `pictures`.
 
-    `prepared` if the run before computed their first layer; `following` is the slot of as many
-    pictures whose first layer is computed beside, if there are any.
+    `prepared` if the run before computed their first batch's first layer; `following` is the slot
+    of pictures whose first batch's first layer is computed beside, if there are any.
     """
 
     slot: int
@@ -30,7 +30,10 @@ class Program(NamedTuple):
 
 
 class Prepared:
-    """Pictures, a copy of them, whose first layer the run before computes or has computed."""
+    """Pictures, a copy of them, that lie in a slot.
+
+    The first layer of their first batch the run before computes or has computed.
+    """
 
     def __init__(self, loaded: Loaded, slot: int, pictures: np.ndarray) -> None:
         self._loaded = weakref.ref(loaded)  # whoever drops a network gets its memory back

@@ -50,9 +50,11 @@ class DeviceMemory:
     programs : int
         How many programs.
     batch : int
-        Most pictures in a run.
+        Most pictures that go through together.
     before_free : callable
         Called before anything is given back: nothing may write there any more.
+    batches : int
+        Most full batches in a run.
 
     Raises
     ------
@@ -62,15 +64,15 @@ class DeviceMemory:
 
     def __init__(self, device: Device, network: net.Network, parameter_words: int,
                  program_words: int, programs: int, batch: int,
-                 before_free: Callable[[], None] = lambda: None) -> None:
+                 before_free: Callable[[], None] = lambda: None, batches: int = 1) -> None:
         self._network = network
-        self._program_words, self._batch = program_words, batch
+        self._program_words, self._batch, self._batches = program_words, batch, batches
         self._picture_words = packing.picture_burst_words(network.height, network.width, batch)
         sizes = {
             "parameters": parameter_words,
             "programs": programs * program_words,
-            "pictures": SLOTS * self._picture_words,
-            "sums": SLOTS * batch * packing.SUMS_WORDS,
+            "pictures": SLOTS * batches * self._picture_words,
+            "sums": SLOTS * batches * batch * packing.SUMS_WORDS,
             "scratch": max(READ_BACK_WORDS, *(packing.output_words(layer, batch)
                                               for layer in network.layers)),
         }
@@ -95,26 +97,32 @@ class DeviceMemory:
 
     def pictures_word(self, slot: int) -> int:
         """Where the pictures of a slot begin in their buffer."""
-        return slot * self._picture_words
+        return slot * self._batches * self._picture_words
 
     def sums_word(self, slot: int) -> int:
         """Where the sums of a slot begin in their buffer."""
-        return slot * self._batch * packing.SUMS_WORDS
+        return slot * self._batches * self._batch * packing.SUMS_WORDS
 
     def program_word(self, number: int) -> int:
         """Where a program begins in its buffer."""
         return number * self._program_words
 
     def write_pictures(self, slot: int, pictures: np.ndarray) -> None:
-        """Pack pictures uint8 (N, H, W, 3) to where the accelerator sees them."""
+        """Pack pictures uint8 (N, H, W, 3) to where the accelerator sees them.
+
+        Each full batch begins at a burst of its own.
+        """
         count = len(pictures)
         part = self._pictures.get((slot, count))
         if part is None:
             network, start = self._network, self.pictures_word(slot)
-            words = packing.picture_burst_words(network.height, network.width, count)
-            buffer = self._buffers["pictures"][start:start + words]
-            part = self._pictures[slot, count] = _Pictures(buffer, packing.pixel_places(
-                np.asarray(buffer), network.height, network.width, count))
+            together = min(count, self._batch)
+            words = packing.picture_burst_words(network.height, network.width, together)
+            batches = -(-count // together)
+            buffer = self._buffers["pictures"][start:start + batches * words]
+            part = self._pictures[slot, count] = _Pictures(buffer, [
+                place for each in np.asarray(buffer).reshape(batches, words)
+                for place in packing.pixel_places(each, network.height, network.width, together)])
         packing.place_pixels(pictures, part.places)
         part.buffer.flush()
 

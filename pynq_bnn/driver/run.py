@@ -10,9 +10,9 @@ import numpy as np
 from pynq_bnn.errors import BnnError
 
 if TYPE_CHECKING:
-    from pynq_bnn.driver.accelerator import Loaded
     from pynq_bnn.driver.control import Control
     from pynq_bnn.driver.following import Prepared, Program
+    from pynq_bnn.driver.loaded import Loaded
     from pynq_bnn.driver.program import Step
 
 
@@ -71,7 +71,8 @@ class Started:
         turn, before = device.turn, time.perf_counter()
         try:
             device.require_ready()
-            self.control.wait(self._steps, self._begun, self._expected_s)
+            self.control.wait(self._steps, self._begun, self._expected_s,
+                              max(1, self.count // self._loaded.batch))
             self._run_s += time.perf_counter() - before
             if self._loaded.counters:
                 self._cycles = self.control.read("CYCLES")
