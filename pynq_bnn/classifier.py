@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 from functools import partial
-from itertools import islice
+from itertools import accumulate, islice, repeat
 from typing import (
     Any,
     Dict,
@@ -39,7 +39,7 @@ from pynq_bnn.verify.check import CheckReport, check
 
 
 class _Batch(NamedTuple):
-    """Pictures that go through the device together, and when and how long they were prepared."""
+    """Pictures of one run of the device, and when and how long they were prepared."""
 
     pictures: np.ndarray
     begun: float
@@ -113,6 +113,11 @@ class Classifier:
         """Most pictures that go through the device together."""
         return self.accelerator.batch
 
+    @property
+    def run_size(self) -> int:
+        """Most pictures in a run of the device: one full batch after another."""
+        return self.accelerator.run_size
+
     # Answers.
 
     @overload
@@ -141,7 +146,7 @@ class Classifier:
         if len(source) == 0:
             to_pictures(source)  # says what is wrong
         parts, runs, prepare_s = [], [], 0.0
-        for batch, run in self._runs(self._batches(source), fixed=True):
+        for batch, run in self._runs(self._batches(source, self._sizes(len(source))), fixed=True):
             parts.append(batch.pictures)
             runs.append(run)
             prepare_s += batch.prepare_s
@@ -149,8 +154,8 @@ class Classifier:
         sums, pictures = _joined([run.sums for run in runs]), _joined(parts)
         scores = self._score(sums)
         now = time.perf_counter()
-        timing = _timing(self._facts, runs, len(parts[0]), len(sums), now - begun, prepare_s,
-                         now - before)
+        timing = _timing(self._facts, runs, min(len(parts[0]), self.batch), len(sums),
+                         now - begun, prepare_s, now - before)
         return Results(self._classes, scores, sums, pictures, timing, self._temperature)
 
     def _results(self, pictures: np.ndarray, run: Run, begun: float,
@@ -161,8 +166,8 @@ class Classifier:
         for array in (pictures, sums, scores):
             array.setflags(write=False)
         now = time.perf_counter()
-        timing = partial(_timing, self._facts, [run], len(sums), len(sums), now - begun, prepare_s,
-                         now - before)
+        timing = partial(_timing, self._facts, [run], min(len(sums), self.batch), len(sums),
+                         now - begun, prepare_s, now - before)
         for answer in zip(scores, sums, pictures):
             yield Result._owning(self._classes, *answer, timing, self._temperature)
 
@@ -170,8 +175,9 @@ class Classifier:
         """Classify any number of pictures, one answer after another, in constant memory.
 
         While the device works on a batch, and on the first layer of the next, the one after that
-        is prepared; a batch's answers come when the next has been started.  It may be left at any
-        time, and others may use the device meanwhile.
+        is prepared; a batch's answers come when the next has been started.  Of a batch array whole
+        runs go through the device so (:attr:`run_size`).  It may be left at any time, and others
+        may use the device meanwhile.
 
         Parameters
         ----------
@@ -181,15 +187,19 @@ class Classifier:
         Yields
         ------
         Result
-            In the order of the pictures.  Its timing is the batch's, from the first picture's
-            preparation to the scores; batches overlap.
+            In the order of the pictures.  Its timing is the batch's (of an array the run's), from
+            the first picture's preparation to the scores; batches overlap.
         """
         self._require_open()
         return self._stream(pictures)
 
     def _stream(self, source: Iterable[Any]) -> Iterator[Result]:
-        for batch, run in self._runs(self._batches([source] if is_single(source) and isinstance(
-                source, (str, np.ndarray)) else source)):
+        if is_single(source) and isinstance(source, (str, np.ndarray)):
+            source = [source]
+        # of anything else nobody knows how long its next picture takes to come
+        sizes = (self._sizes(len(source)) if isinstance(source, np.ndarray)
+                 else repeat(self.batch))
+        for batch, run in self._runs(self._batches(source, sizes)):
             yield from self._results(batch.pictures, run, batch.begun, batch.prepare_s)
 
     def scores(self, pictures: np.ndarray) -> np.ndarray:
@@ -199,9 +209,11 @@ class Classifier:
     def sums(self, pictures: np.ndarray) -> np.ndarray:
         """The last layer's sums int16 (N, classes) of prepared pictures uint8 (N, H, W, 3)."""
         self._require_open()
-        size = self.batch
-        batches = (_Batch(pictures[start:start + size], 0.0, 0.0)
-                   for start in range(0, max(len(pictures), 1), size))
+        if len(pictures) == 0:
+            return self.accelerator.run(pictures).sums  # says what is wrong
+        sizes = list(self._sizes(len(pictures)))
+        batches = (_Batch(pictures[end - size:end], 0.0, 0.0)
+                   for size, end in zip(sizes, accumulate(sizes)))
         return _joined([run.sums for _, run in self._runs(batches, fixed=True)])
 
     def profile(self, source: Any) -> Profile:
@@ -219,11 +231,19 @@ class Classifier:
         return Profile(stages, len(pictures), run.cycles or 0, self.device.name,
                        self.device.clock_mhz, self._build, self.parameters.checksum)
 
-    def _batches(self, source: Iterable[Any]) -> Iterator[_Batch]:
-        """Pictures prepared, as many at a time as go through the device together."""
-        network, size, first = self.parameters.network, self.batch, 0
+    def _sizes(self, count: int) -> Iterator[int]:
+        """How many of `count` pictures each run takes: as many full batches as it can; the rest."""
+        whole, rest = count - count % self.batch, count % self.batch
+        for start in range(0, whole, self.run_size):
+            yield min(self.run_size, whole - start)
+        if rest:
+            yield rest
+
+    def _batches(self, source: Iterable[Any], sizes: Iterable[int]) -> Iterator[_Batch]:
+        """Pictures prepared, so many at a time, to the end of either."""
+        network, first = self.parameters.network, 0
         items = iter(source)
-        while True:
+        for size in sizes:
             begun = time.perf_counter()
             some = source[first:first + size] if isinstance(source, np.ndarray) else list(
                 islice(items, size))
@@ -235,7 +255,7 @@ class Classifier:
 
     def _runs(self, batches: Iterator[_Batch], fixed: bool = False
               ) -> Iterator[Tuple[_Batch, Run]]:
-        """Run batch after batch; each is prepared while the device works on those before.
+        """Run after run; the pictures of each are prepared while the device works on those before.
 
         `fixed` if nobody comes to change their pictures in between.
         """

@@ -90,7 +90,7 @@ def evaluate(classifier: Classifier, folder: Union[str, Path], count: Optional[i
     images, labels = testset.load(classifier.parameters, folder, count)
     size = len(classifier.classes)
     confusion = np.zeros((size, size), np.int64)
-    for part in testset.slices(len(images), classifier.batch, "test" if progress else ""):
+    for part in testset.slices(len(images), classifier.run_size, "test" if progress else ""):
         predicted = classifier.scores(images[part]).argmax(axis=1)
         confusion += confusion_matrix(labels[part], predicted, size)
     return Evaluation(tuple(classifier.classes), confusion, classifier.device.name,

@@ -162,7 +162,7 @@ def test_the_total_is_the_whole_call_and_each_part_its_own(classifier, pictures,
     monkeypatch.setattr(classifier, "_require_open", clock.slow(
         100000.0, classifier._require_open))
     timing = classifier.classify(pictures[0] if count is None else pictures[:count]).timing
-    runs = 3 if count == 9 else 1
+    runs = 2 if count == 9 else 1  # full batches, and the rest
     assert timing.prepare_s == pytest.approx(runs)
     assert timing.copy_s == pytest.approx(10 * runs)
     assert timing.run_s == pytest.approx(100 * runs)
@@ -200,11 +200,50 @@ def test_a_stream_prepares_the_next_batch_while_the_device_works(parameters, dev
         for owner, name in ((DeviceMemory, "write_pictures"), (Control, "start_program"),
                             (Control, "wait"), (DeviceMemory, "read_sums")):
             monkeypatch.setattr(owner, name, noted(name, getattr(owner, name)))
-        list(classifier.stream(pictures))
+        list(classifier.stream(iter(pictures)))
     first, later, end = (["write_pictures", "start_program"],
                          ["write_pictures", "wait", "start_program", "read_sums"],
                          ["wait", "read_sums"])
     assert events == first + later + later + end
+
+
+@pytest.fixture
+def started(classifier, monkeypatch):
+    """How many pictures each run of the classifier takes, as they are started."""
+    counts, start = [], classifier.accelerator.start
+
+    def counted(given, *more):
+        counts.append(len(given))
+        return start(given, *more)
+
+    monkeypatch.setattr(classifier.accelerator, "start", counted)
+    return counts
+
+
+def test_full_batches_whose_number_is_known_make_one_run(classifier, model, pictures, started):
+    assert (classifier.batch, classifier.run_size) == (4, 44)
+    expected = model.sums(pictures)
+    for call in (lambda: classifier.classify(pictures).sums,
+                 lambda: classifier.classify(list(pictures)).sums,
+                 lambda: classifier.sums(pictures),
+                 lambda: [each.sums for each in classifier.stream(pictures)]):
+        del started[:]
+        assert np.array_equal(call(), expected)
+        assert started == [8, 1]
+    assert classifier.classify(pictures).timing.batch == 4, "so many went through together"
+    for source in (iter(pictures), list(pictures)):  # an answer waits for no camera
+        del started[:]
+        assert np.array_equal([each.sums for each in classifier.stream(source)], expected)
+        assert started == [4, 4, 1]
+
+
+def test_more_than_a_run_takes(classifier, model, pictures, started):
+    many = np.concatenate([pictures] * 8)[:classifier.run_size + 11]
+    assert np.array_equal(classifier.sums(many), model.sums(many))
+    assert started == [classifier.run_size, 8, 3]
+    del started[:]
+    assert np.array_equal(classifier.sums(many[3:]), model.sums(many[3:]))
+    assert started == [classifier.run_size, 8]
 
 
 def test_a_stream_takes_no_more_than_it_needs_and_may_be_left(classifier, device, model, pictures):
@@ -245,7 +284,7 @@ def test_streams_beside_each_other(classifier, model, pictures):
 
 
 def test_a_stream_of_a_closed_classifier(classifier, pictures):
-    stream = classifier.stream(pictures)
+    stream = classifier.stream(iter(pictures))
     next(stream)
     classifier.close()
     with pytest.raises(ClosedError):
