@@ -153,7 +153,7 @@ class Accelerator:
                              self.capabilities.program_steps) if self.capabilities.chains else None
         batches = 1 if chained is None else chained.longest
         if chained is not None:
-            steps = max(steps, len(chained.program(chain.ANYWHERE, batches, False)))
+            steps = max(steps, len(chained.steps(chain.ANYWHERE, batches, False)))
         with self.device.turn.lock:
             self.take()
             self._free()
@@ -272,7 +272,7 @@ class Accelerator:
             # the run before may have failed, or been reset
             ready = prepared is not None and turn.prepared is prepared
             which = Program(slot, count, ready, prepares.slot if prepares else None)
-            address, steps = loaded.program(which)
+            address, steps = loaded.program_of(which)
             started = Started(self.control, loaded, which, copy_s, self._expected_s(loaded, which))
             started.prepares = prepares
             self._slots[slot] = weakref.ref(started)

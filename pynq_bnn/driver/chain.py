@@ -13,15 +13,8 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 from host_ref import network as net
 from pynq_bnn import registers
-from pynq_bnn.driver import packing
-from pynq_bnn.driver.program import (
-    Addresses,
-    Step,
-    compute,
-    load_parameters,
-    load_pictures,
-    store,
-)
+from pynq_bnn.driver import packing, program
+from pynq_bnn.driver.program import Addresses, Step
 
 BATCHES_MAX = 12
 """More gain nothing: what a chain's ends cost is little by then, and memory holds its pictures."""
@@ -63,7 +56,7 @@ class Chain:
             return registers.FMAP_B if index % 2 else registers.FMAP_A
         return registers.QUARTERS[(index - self.turn - 1) % 2]
 
-    def program(self, addresses: Addresses, batches: int, prepared: bool) -> List[Step]:
+    def steps(self, addresses: Addresses, batches: int, prepared: bool) -> List[Step]:
         """A run of so many batches, pictures and sums one batch after another in DRAM.
 
         Parameters
@@ -82,11 +75,11 @@ class Chain:
         def begin() -> None:
             if waiting:
                 first, last = self.stream.spans[waiting[0]], self.stream.spans[waiting[-1]]
-                steps.extend(load_parameters(
+                steps.extend(program.load_parameters(
                     addresses.parameters + first.start * packing.WORD_BYTES,
                     last.start + last.count - first.start))
             for index in waiting:
-                steps.extend(compute(network, index, batch, self.output))
+                steps.extend(program.compute(network, index, batch, self.output))
             waiting.clear()
 
         def run(index: int) -> None:
@@ -96,7 +89,7 @@ class Chain:
 
         def first_layer(pictures: int) -> None:
             begin()  # a LOAD of pictures could not begin while parameters wait
-            steps.extend(load_pictures(network, pictures, batch))
+            steps.extend(program.load_pictures(network, pictures, batch))
             run(0)
 
         def fc(layers: Sequence[int], number: int) -> None:
@@ -104,8 +97,8 @@ class Chain:
                 run(index)
             if layers and layers[-1] == len(network.layers) - 1:
                 begin()
-                steps.extend(store(registers.SUMS, addresses.sums
-                                   + number * sums_words * packing.WORD_BYTES, sums_words))
+                place = addresses.sums + number * sums_words * packing.WORD_BYTES
+                steps.extend(program.store(registers.SUMS, place, sums_words))
 
         if addresses.pictures is None:
             raise ValueError("a chain's pictures lie somewhere, prepared or not")
@@ -143,7 +136,7 @@ def plan(network: net.Network, stream: packing.ParameterStream, batch: int, fmap
         return None
     behind = _shared_out(network, hosts, range(convs, len(layers)))
     longest = 1
-    while longest < BATCHES_MAX and len(Chain(network, stream, batch, turn, behind).program(
+    while longest < BATCHES_MAX and len(Chain(network, stream, batch, turn, behind).steps(
             ANYWHERE, longest + 1, False)) <= program_steps:
         longest += 1
     return Chain(network, stream, batch, turn, behind, longest) if longest > 1 else None

@@ -7,11 +7,10 @@ from typing import Dict, List, Optional, Tuple
 
 from host_ref.parameters import Parameters
 from pynq_bnn.devices import Device
-from pynq_bnn.driver import packing
+from pynq_bnn.driver import packing, program
 from pynq_bnn.driver.chain import Chain
 from pynq_bnn.driver.following import Program
 from pynq_bnn.driver.memory import SLOTS, DeviceMemory
-from pynq_bnn.driver.program import Addresses, Step, encode, network_program
 
 PROGRAMS_OF_FULL_BATCHES = 2 * SLOTS * SLOTS
 """Of each number of full batches: prepared or not, in each slot, and in which the next ones are, if
@@ -43,7 +42,7 @@ class Loaded:
     shape: Tuple[int, int, int]
     overlaps: bool
     chain: Optional[Chain]
-    programs: Dict[Program, Tuple[int, List[Step]]] = field(default_factory=dict)
+    programs: Dict[Program, Tuple[int, List[program.Step]]] = field(default_factory=dict)
     cycles: Dict[Tuple[int, bool, bool], int] = field(default_factory=dict)
 
     @property
@@ -56,27 +55,28 @@ class Loaded:
         able = self.overlaps if count == self.batch else count > self.batch
         return able and following >= self.batch
 
-    def program(self, which: Program) -> Tuple[int, List[Step]]:
+    def program_of(self, which: Program) -> Tuple[int, List[program.Step]]:
         """Address and steps of a program; written when first asked for."""
         known = self.programs.get(which)
         if known is None:
             word = self.memory.program_word(len(self.programs))
             steps = self._steps(which)
-            self.memory.write("programs", encode(steps), word)
+            self.memory.write("programs", program.encode(steps), word)
             known = self.programs[which] = self.memory.address("programs", word), steps
         return known
 
-    def _steps(self, which: Program) -> List[Step]:
+    def _steps(self, which: Program) -> List[program.Step]:
         memory = self.memory
 
         def pictures(slot: int) -> int:
             return memory.address("pictures", memory.pictures_word(slot))
 
         chained = self.chain is not None and which.pictures > self.batch
-        addresses = Addresses(
+        addresses = program.Addresses(
             None if which.prepared and not chained else pictures(which.slot),
             memory.address("parameters"), memory.address("sums", memory.sums_word(which.slot)),
             None if which.following is None else pictures(which.following))
         if self.chain is not None and chained:
-            return self.chain.program(addresses, which.pictures // self.batch, which.prepared)
-        return network_program(self.parameters.network, self.stream, addresses, which.pictures)
+            return self.chain.steps(addresses, which.pictures // self.batch, which.prepared)
+        return program.network_program(self.parameters.network, self.stream, addresses,
+                                       which.pictures)

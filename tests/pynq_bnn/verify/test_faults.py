@@ -14,7 +14,7 @@ from host_ref import network as net
 from pynq_bnn import Classifier, classifier, images, registers
 from pynq_bnn.devices.model import ModelDevice, datapath
 from pynq_bnn.devices.simulated.dram import Dram
-from pynq_bnn.driver import memory, packing, program
+from pynq_bnn.driver import chain, memory, packing, program
 from pynq_bnn.errors import BnnError
 from pynq_bnn.result import Result
 
@@ -244,6 +244,28 @@ def _(patch):
 def _(patch):
     rewrite_program(patch, lambda step: replace(step, value=step.value + 128) if (
         step.register, step.purpose) == ("DMA_ADDRESS", "load pictures") else step)
+
+
+@fault("map buffers C and D exchanged for one layer of a chain", "batches in one run",
+       by="selftest")
+def _(patch):
+    quarters = {registers.FMAP_C: registers.FMAP_D, registers.FMAP_D: registers.FMAP_C}
+
+    def exchanged(output, self, network, index):
+        buffer = output(self, network, index)
+        return quarters.get(buffer, buffer) if index == 3 else buffer
+
+    around(patch, chain.Chain, "output", exchanged)
+
+
+@fault("a chain that loads the same pictures for each batch", "batches in one run", by="selftest")
+def _(patch):
+    def the_first(steps, self, addresses, batches, prepared):
+        return [replace(step, value=addresses.pictures) if (step.register, step.purpose) == (
+            "DMA_ADDRESS", "load pictures") else step
+                for step in steps(self, addresses, batches, prepared)]
+
+    around(patch, chain.Chain, "steps", the_first)
 
 
 @fault("the sums of a program's run in the opposite order", "program run")

@@ -15,7 +15,7 @@ from pynq_bnn.errors import DeviceError
 from pynq_bnn.verify import selftest
 
 NAMES = ["picture files", "registers", "known answer", "same picture twice", "largest batch",
-         "error and recovery", "every layer"]
+         "batches in one run", "error and recovery", "every layer"]
 STAGE = registers.offset("STAGE")
 
 
@@ -51,6 +51,7 @@ def test_a_good_device_passes(parameters, batch):
     report, found = run(ModelDevice(batch=batch, dram=Dram(8 << 20)), parameters)
     assert report.passed, str(report)
     assert found["largest batch"].detail == f"{batch} pictures equal the reference"
+    assert found["batches in one run"].detail == f"{11 * batch} pictures equal the reference"
     assert found["every layer"].detail.startswith("PASS")
 
 
@@ -138,7 +139,7 @@ def test_a_fault_that_only_a_batch_meets(device, parameters):
     # conv2's map, 4 x 5 pixels of 128 bits, has 5 rows, and no single picture needs more of B
     report, found = run(device, parameters, lambda: device.stick(
         registers.FMAP_B, 3 * 5, bit, 1 - right))
-    assert failing(report) == ["largest batch"]
+    assert failing(report) == ["largest batch", "batches in one run"]
     assert found["largest batch"].detail == "pictures [3] of 4 differ from the reference"
 
 
