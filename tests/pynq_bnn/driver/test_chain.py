@@ -127,10 +127,10 @@ def test_networks_without_a_chain(why, none):
 
 def test_a_large_map_in_b_stands_after_the_fc_layers():
     """It would lie over C and D."""
-    over = network([(64, False), (64, True), (128, False), (512, False), (512, True), (64, False),
-                    (64, False)], [64, 64], 16)
+    over = network([(64, False), (64, True), (128, False), (512, False), (256, False), (64, True),
+                    (64, False)], [8192, 64], 16)
     rows = [8 * packing.fmap_rows(layer) for layer in over.layers]
-    assert rows[3] > 408 / 2
+    assert rows[3] > max(rows) / 2
     found = plan(over, 8, max(rows))
     assert found.turn == 5
     assert found.behind == {1: (7, 8, 9)}
