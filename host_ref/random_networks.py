@@ -31,7 +31,7 @@ def random_parameters(network: net.Network, rng: np.random.Generator) -> Paramet
 
     Many thresholds fall among the sums that really occur, some exactly on them.
     """
-    layers = tuple(_random_layer(layer, rng) for layer in network.layers)
+    layers = tuple(random_layer(layer, rng) for layer in network.layers)
     return Parameters(
         network, layers, [f"class {number}" for number in range(network.classes)], "random",
         {"size": [network.height, network.width], "crop": "centre", "values": VALUES})
@@ -67,7 +67,8 @@ def _multiple(rng: np.random.Generator, most: int) -> int:
     return net.CHANNEL_STEP * int(1 + (most - 1) * rng.random() ** 3 + 0.5)
 
 
-def _random_layer(layer: net.Layer, rng: np.random.Generator) -> LayerParameters:
+def random_layer(layer: net.Layer, rng: np.random.Generator) -> LayerParameters:
+    """One layer's parameters, as in :func:`random_parameters`."""
     outputs = layer.out_channels
     weights = rng.integers(0, 2, layer.weight_shape, dtype=np.uint8)
     weights[rng.random(outputs) < 0.03] = 0  # all alike: the largest sums of either sign

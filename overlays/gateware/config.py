@@ -38,6 +38,9 @@ class Config:
         Depth of the parameter FIFO, in units: how far DMA runs ahead of the lanes.
     ports : int
         AXI HP ports: 1, 2 or 4.
+    layer_units : int
+        Depth of the queue that lets a binary convolution run on beside FC stages, in units; there
+        is none where it takes two units a cycle.
     """
 
     reducers: int = 16
@@ -46,6 +49,7 @@ class Config:
     batch: int = 8
     parameter_units: int = 8192
     ports: int = 2
+    layer_units: int = 2048
 
     @property
     def lanes(self) -> int:
@@ -64,5 +68,6 @@ class Config:
 
 
 FULL = Config()
-SMALL = Config(reducers=8, fp_outputs=4, fmap_rows=512, batch=2, parameter_units=256)
+SMALL = Config(reducers=8, fp_outputs=4, fmap_rows=512, batch=2, parameter_units=256,
+               layer_units=64)
 """For quick tests: every mechanism, a fraction of the logic."""

@@ -2,24 +2,25 @@
 
 from functools import reduce
 from operator import or_
-from typing import Dict, NamedTuple
+from typing import NamedTuple
 
 from amaranth import Const, Module, Mux, ResetInserter, Signal, Value
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from overlays.gateware.axi import GP, HP_READ, HP_WRITE
 from overlays.gateware.axi_slave import AxiSlave
 from overlays.gateware.bin_conv import BinConv
-from overlays.gateware.config import UNIT, WORD, Config
+from overlays.gateware.config import QUARTERS, UNIT, WORD, Config
 from overlays.gateware.dma_command import DmaCommand
 from overlays.gateware.dma_reader import DmaReader
 from overlays.gateware.dma_writer import DmaWriter
 from overlays.gateware.fc import Fc
 from overlays.gateware.fmap_buffer import FmapBuffers
 from overlays.gateware.fp_conv import FpConv
-from overlays.gateware.interfaces import ByteWrite, FmapWrite, StageShape
+from overlays.gateware.interfaces import ByteWrite, MapBytes, StageShape
+from overlays.gateware.layer_queue import LayerQueue
 from overlays.gateware.parameter_streams import ParameterStreams
 from overlays.gateware.pipeline import KEEP, register
 from overlays.gateware.register_file import RegisterFile
@@ -29,6 +30,7 @@ from overlays.gateware.stage_log import StageLog
 from overlays.gateware.store import Store
 from overlays.gateware.sums_memory import SumsMemory
 from overlays.gateware.unit_memory import UnitMemory
+from overlays.gateware.whole_bytes import WholeBytes
 from pynq_bnn import registers as r
 
 PROGRAM_UNITS = r.PROGRAM_STEPS_MAX * WORD // UNIT
@@ -112,11 +114,14 @@ class _Blocks:
         self.parameters = ParameterStreams(config.parameter_units, config.streams)
         self.fp = FpConv(config.fp_outputs)
         self.conv = BinConv(config.reducers, config.conv_units)
+        self.queue = LayerQueue(config.layer_units if config.conv_units == 1 else 0)
+        self.fp_bytes = WholeBytes(config.fp_outputs, config.fmap_rows)
+        self.conv_bytes = WholeBytes(config.reducers // QUARTERS, config.fmap_rows)
         self.fc, self.store = Fc(config.batch), Store()
 
     def join(self, m: Module, reset_port: Signal) -> Signal:
         """Make them submodules with their resets; give the signal that clears stages and DMA."""
-        for name in ("log", "program", "pictures", "fmaps", "sums"):  # the memories need none
+        for name in ("log", "program", "pictures", "sums"):  # the memories need none
             m.submodules[name] = getattr(self, name)
         reset, clear = Signal(), Signal()
         m.d.sync += [reset.eq(reset_port), clear.eq(self.sequencer.clear | reset)]
@@ -128,7 +133,10 @@ class _Blocks:
                 ("slave", self.slave, reset), ("registers", self.file, reset),
                 ("sequencer", self.sequencer, reset), ("parameters", self.parameters, clear),
                 ("fp_conv", self.fp, clear), ("bin_conv", self.conv, clear),
-                ("fc", self.fc, clear), ("store", self.store, clear)):
+                ("layer_queue", self.queue, clear), ("fp_bytes", self.fp_bytes, clear),
+                ("conv_bytes", self.conv_bytes, clear),
+                ("fc", self.fc, clear), ("fmaps", self.fmaps, clear),
+                ("store", self.store, clear)):
             own = register(m, cause, f"reset_{name}", keep=True)
             m.submodules[name] = ResetInserter(own)(block)
         return clear
@@ -234,7 +242,7 @@ def _loads(m: Module, blocks: _Blocks, clear: Signal) -> Value:
 class _Stage:
     """The running stage: its kind (0: none), source and shape, and a pulse when all are right.
 
-    It may be another one while FP_CONV still runs.
+    It may be another one while a convolution still runs.
     """
 
     def __init__(self) -> None:
@@ -268,64 +276,96 @@ def _begin(m: Module, blocks: _Blocks) -> _Stage:
             stage.shape.images.eq(asked.batch), stage.shape.last.eq(sequencer.kind == r.LAST),
             blocks.store.bursts.eq(asked.dma_bytes >> BURST_SHIFT),
         ]
-        # what reads no map leaves this to FP_CONV, which may still run
-        with m.If(sequencer.kind == r.FP_CONV):
-            m.d.sync += blocks.fmaps.source_b.eq(asked.target == r.FMAP_A)
-        with m.Elif(asked.source.matches(r.FMAP_A, r.FMAP_B, *r.QUARTERS)):
-            m.d.sync += blocks.fmaps.source_b.eq(asked.source != r.FMAP_A)
     return stage
 
 
-def _compute(m: Module, blocks: _Blocks, stage: _Stage, clear: Signal) -> _Report:
-    """Start the compute stages and give them parameters; what they write goes to the target."""
-    fp, conv, fc, parameters = blocks.fp, blocks.conv, blocks.fc, blocks.parameters
-    ended = busy = waiting = Const(0)
-    writes = []
-    for block, is_its in ((fp, stage.kind == r.FP_CONV), (conv, stage.kind == r.BIN_CONV),
-                          (fc, (stage.kind == r.BIN_FC) | (stage.kind == r.LAST))):
+class _Convolution:
+    """FP_CONV or BIN_CONV, which runs on while the stage is another already."""
+
+    def __init__(self, m: Module, block: object, stage: _Stage, kind: int, clear: Signal) -> None:
+        name = f"conv{kind}"
+        is_its = stage.kind == kind
         # each has a copy of its own of what would have to reach all of them
-        runs, begins = Signal(**KEEP), Signal(**KEEP)
-        shape = Signal(StageShape, **KEEP)
-        m.d.sync += begins.eq(stage.start & is_its)
-        m.d.comb += [block.stage.start.eq(begins), block.stage.shape.eq(shape)]
-        if block is fp:  # it runs on while stage is another already
-            with m.If(~runs):
-                m.d.sync += [shape.eq(stage.shape), runs.eq(stage.start & is_its)]
-            with m.If(fp.stage.done | clear):
-                m.d.sync += runs.eq(0)
-            m.d.sync += [blocks.sequencer.fp_loaded.eq(fp.loaded & runs),
-                         blocks.sequencer.fp_ended.eq(fp.stage.done & runs),
-                         blocks.sequencer.fp_busy.eq(fp.stage.busy & runs)]
-        else:
-            m.d.sync += [shape.eq(stage.shape), runs.eq(is_its)]
-            ended |= block.stage.done & runs
-            busy |= block.stage.busy & runs
-        waiting |= block.stage.waiting & runs
-        if block is not fc:
-            writes.append(_gated(m, block.write, runs))
-    m.d.comb += [getattr(blocks.fmaps.bytes, name).eq(getattr(fc.write, name))
-                 for name in ByteWrite.members if name != "row"]
-    # only one is not zero; the blocks lie far apart, so the choice has a register on either side
-    for name in FmapWrite.members:
-        m.d.sync += getattr(blocks.fmaps.write, name).eq(
-            reduce(or_, (write[name] for write in writes)))
-    # no stage takes units but the one that runs, so nothing has to choose
-    takers = [fp.units, conv.units, blocks.store.units]
-    for stream in takers:
-        m.d.comb += [stream.payload.eq(parameters.r.payload), stream.valid.eq(parameters.r.valid)]
-    m.d.comb += parameters.r.ready.eq(reduce(or_, (stream.ready for stream in takers)))
-    takers = [fc.pairs] if conv.width == 1 else [fc.pairs, conv.pairs]
-    for stream in takers:
-        m.d.comb += [stream.payload.eq(parameters.pairs.payload),
-                     stream.valid.eq(parameters.pairs.valid)]
-    m.d.comb += parameters.pairs.ready.eq(reduce(or_, (stream.ready for stream in takers)))
-    return _Report(ended, busy, waiting)
+        self.runs, self.begins = (Signal(name=f"{name}_{what}", **KEEP)
+                                  for what in ("runs", "begins"))
+        self.shape = Signal(StageShape, name=f"{name}_shape", **KEEP)
+        self.source, self.target = (Signal.like(place, name=f"{name}_{what}") for place, what in (
+            (stage.source, "source"), (stage.target, "target")))
+        m.d.sync += self.begins.eq(stage.start & is_its)
+        with m.If(~self.runs):
+            m.d.sync += [self.shape.eq(stage.shape), self.source.eq(stage.source),
+                         self.target.eq(stage.target), self.runs.eq(stage.start & is_its)]
+        with m.If(block.stage.done | clear):
+            m.d.sync += self.runs.eq(0)
+        m.d.comb += [block.stage.start.eq(self.begins), block.stage.shape.eq(self.shape)]
+
+    def report(self, m: Module, block: object, loaded: Value, says: data.View) -> None:
+        """What the sequencer is told, a cycle late."""
+        m.d.sync += [says.loaded.eq(loaded & self.runs & ~self.begins),
+                     says.done.eq(block.stage.done & self.runs),
+                     says.busy.eq(block.stage.busy & self.runs),
+                     says.waiting.eq(block.stage.waiting & self.runs)]
 
 
-def _gated(m: Module, write: FmapWrite, runs: Signal) -> Dict[str, Signal]:
-    """A block's write a cycle later, and zero unless its stage runs."""
-    return {name: register(m, Mux(runs, getattr(write, name), 0), f"write_{name}",
-                           reset_less=name != "enable") for name in FmapWrite.members}
+def _compute(m: Module, blocks: _Blocks, stage: _Stage, clear: Signal) -> _Report:
+    """Start the compute stages and give them parameters."""
+    fc, parameters, queue, sequencer = blocks.fc, blocks.parameters, blocks.queue, blocks.sequencer
+    fp = _Convolution(m, blocks.fp, stage, r.FP_CONV, clear)
+    conv = _Convolution(m, blocks.conv, stage, r.BIN_CONV, clear)
+    m.d.comb += [queue.start.eq(conv.begins), queue.shape.eq(conv.shape)]
+    fp.report(m, blocks.fp, blocks.fp.loaded, sequencer.fp)
+    conv.report(m, blocks.conv, queue.loaded, sequencer.conv)
+    runs, begins = Signal(name="fc_runs", **KEEP), Signal(name="fc_begins", **KEEP)
+    shape = Signal(StageShape, name="fc_shape", **KEEP)
+    is_fc = (stage.kind == r.BIN_FC) | (stage.kind == r.LAST)
+    m.d.sync += [begins.eq(stage.start & is_fc), shape.eq(stage.shape), runs.eq(is_fc)]
+    m.d.comb += [fc.stage.start.eq(begins), fc.stage.shape.eq(shape)]
+    # no stage takes units but one that hasn't got all its own, so nothing has to choose
+    for views, takers in ((parameters.r, [blocks.fp.units, queue.units, blocks.store.units]),
+                          (parameters.pairs, [fc.pairs, queue.pairs])):
+        for stream in takers:
+            m.d.comb += [stream.payload.eq(views.payload), stream.valid.eq(views.valid)]
+        m.d.comb += views.ready.eq(reduce(or_, (stream.ready for stream in takers)))
+    wiring.connect(m, queue.to_units, blocks.conv.units)
+    if blocks.conv.width == 2:
+        wiring.connect(m, queue.to_pairs, blocks.conv.pairs)
+    _written(m, blocks, fp, conv)
+    _read(m, blocks, conv)
+    # what it wrote waits for others that write there
+    over = Signal(name="fc_over")
+    ended = over & ~blocks.fmaps.bytes_wait
+    m.d.sync += over.eq(~clear & (fc.stage.done & runs | over & ~ended))
+    return _Report(ended, fc.stage.busy & runs, fc.stage.waiting & runs)
+
+
+def _written(m: Module, blocks: _Blocks, fp: _Convolution, conv: _Convolution) -> None:
+    """What the convolutions write goes to their targets, far away and so by way of registers."""
+    fmaps = blocks.fmaps
+    base = register(m, _quarter(fmaps, conv.target), "conv_write_to")
+    wiring.connect(m, blocks.fp.write, blocks.fp_bytes.bits)
+    wiring.connect(m, blocks.conv.write, blocks.conv_bytes.bits)
+    of_fp, of_conv = (
+        {name: register(m, getattr(source, name), f"{whose}_{name}", reset_less=name != "enable")
+         for name in MapBytes.members}
+        for whose, source in (("fp", blocks.fp_bytes.bytes), ("conv", blocks.conv_bytes.bytes)))
+    of_conv["row"] = of_conv["row"] | base
+    for write, is_b in ((fmaps.write_a, 0), (fmaps.write_b, 1)):
+        # they never write into the same buffer at once
+        fp_there = register(m, fp.runs & ((fp.target != r.FMAP_A) == is_b), keep=True)
+        conv_there = register(m, (conv.target != r.FMAP_A) == is_b, keep=True)
+        m.d.sync += [getattr(write, name).eq(Mux(fp_there, of_fp[name], of_conv[name]))
+                     for name in MapBytes.members if name != "enable"]
+        m.d.sync += write.enable.eq(Mux(fp_there, of_fp["enable"],
+                                        of_conv["enable"] & conv_there))
+
+
+def _read(m: Module, blocks: _Blocks, conv: _Convolution) -> None:
+    """The convolution's source, and its own port of the buffers."""
+    fmaps = blocks.fmaps
+    base = register(m, _quarter(fmaps, conv.source), "conv_read_from")
+    m.d.sync += [fmaps.conv_source_b.eq(conv.source != r.FMAP_A), fmaps.conv_reads.eq(conv.runs)]
+    m.d.comb += [fmaps.conv_read.address.eq(base | blocks.conv.fmap.address),
+                 blocks.conv.fmap.data.eq(fmaps.conv_read.data)]
 
 
 def _store(m: Module, blocks: _Blocks, stage: _Stage, clear: Signal) -> _Report:
@@ -353,22 +393,21 @@ def _store(m: Module, blocks: _Blocks, stage: _Stage, clear: Signal) -> _Report:
 
 
 def _buffers(m: Module, blocks: _Blocks, stage: _Stage) -> None:
-    """Who reads which buffer; the sums are fc's alone."""
-    fp, conv, fc, store, fmaps = blocks.fp, blocks.conv, blocks.fc, blocks.store, blocks.fmaps
+    """Who reads and writes which buffer, but for the convolutions; the sums are fc's alone."""
+    fp, fc, store, fmaps = blocks.fp, blocks.fc, blocks.store, blocks.fmaps
     pictures, sums = blocks.pictures, blocks.sums
     storing = register(m, stage.kind == r.STORE, "storing_map", reset_less=False)
-    convolving = register(m, stage.kind == r.BIN_CONV, "convolving", reset_less=False)
     filling = register(m, stage.kind == r.BIN_FC, "filling", reset_less=False)
     to_a = register(m, stage.target == r.FMAP_A, "to_a")
     read_from, write_to = (register(m, _quarter(fmaps, place), name) for place, name in (
         (stage.source, "read_from"), (stage.target, "write_to")))
+    m.d.sync += fmaps.source_b.eq(stage.source != r.FMAP_A)
     m.d.comb += [
-        fmaps.read.address.eq(read_from | Mux(storing, store.read.address, Mux(
-            convolving, conv.fmap.address, fc.source.address))),
+        fmaps.read.address.eq(read_from | Mux(storing, store.read.address, fc.source.address)),
+        *(getattr(fmaps.bytes, name).eq(getattr(fc.write, name)) for name in ByteWrite.members),
         fmaps.bytes.row.eq(write_to | fc.write.row),
         fmaps.bytes_to_a.eq(filling & to_a), fmaps.bytes_to_b.eq(filling & ~to_a),
-        conv.fmap.data.eq(fmaps.read.data), fc.source.data.eq(fmaps.read.data),
-        store.read.data.eq(fmaps.read.data),
+        fc.source.data.eq(fmaps.read.data), store.read.data.eq(fmaps.read.data),
         pictures.address.eq(fp.input.address), fp.input.data.eq(pictures.word),
         *_drive(sums.write, fc.sums),
         sums.address.eq(store.sums_address), store.sums_data.eq(sums.word),

@@ -58,16 +58,25 @@ InputRead = wiring.Signature({
     "data": In(WORD),
 })
 
-# Output bits of a map on their way to the target buffer.  `address` is the bit address in the
-# buffer (row * 512 + bit); the lowest `1 << size` bits of `bits` are written there, aligned to
-# their count.  Channels of a byte arrive in ascending order, and writing the lowest ones of a byte
-# clears the others of that byte.  Two writes into the same byte are at least MERGE_CYCLES apart.
+# Output bits of a map as a convolution makes them: the lowest `1 << size` of `bits`.  `address` is
+# the bit address in the buffer (row * 512 + bit), aligned to their count.  Channels of a byte come
+# in ascending order; two writes into the same byte are at least MERGE_CYCLES apart.
 MERGE_CYCLES = 10
+"""From a stage's output to the buffer that has it, at the most."""
 FmapWrite = wiring.Signature({
     "enable": Out(1),
     "address": Out(26),
     "size": Out(3),      # log2 of the count of bits: 0 to 4
     "bits": Out(WRITE_BITS),
+})
+
+# The same as bytes: one, in both halves of `bytes`, or with `wide` two from an even place on.
+MapBytes = wiring.Signature({
+    "enable": Out(1),
+    "row": Out(17),
+    "place": Out(range(ROW // 8)),
+    "wide": Out(1),
+    "bytes": Out(WRITE_BITS),
 })
 
 # A whole byte of a map on its way to a buffer, of 512-bit rows of 64; no two into the same byte.
@@ -87,7 +96,7 @@ SumsWrite = wiring.Signature({
 })
 
 # Start and end of a stage.  `start` and `done` are pulses of one cycle; `done` comes when the last
-# result has been written (a FmapWrite's merge included: MERGE_CYCLES after its enable).
+# result has been written (of a FmapWrite: MERGE_CYCLES after its enable).
 # In a cycle, `busy` says that lanes work on a valid window, `waiting` that they can't because
 # parameters have not come.
 Stage = wiring.Signature({

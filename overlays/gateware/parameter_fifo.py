@@ -11,8 +11,8 @@ from overlays.gateware.pipeline import KEEP, moved
 SLICE = 32
 """Bits of a unit that share copies of addresses and enables: eight halves of block RAMs in the full
 configuration, which lie all over the chip."""
-PART = 4
-"""Bits of a block RAM: half a one of 4,096 places.  Wider, synthesis would use parity bits, and
+PARTS = {4096: 4, 1024: 16}
+"""Bits of half a block RAM with so many places.  Wider, synthesis would use parity bits, and
 nextpnr-xilinx loses those of a ninth bit (openXC7 issue 94)."""
 QUEUE = 16
 """Pairs in the LUTRAM behind the block RAM: more than are on their way from there."""
@@ -119,8 +119,9 @@ class ParameterFifo(wiring.Component):
 
         `payload` follows `complete` by a cycle.
         """
-        stores = [memory.Memory(shape=PART, depth=self.depth, init=[],
-                                attrs={"ram_style": "block"}) for _ in range(SLICE // PART)]
+        part = PARTS[min(places for places in PARTS if places >= self.depth)]
+        stores = [memory.Memory(shape=part, depth=self.depth, init=[],
+                                attrs={"ram_style": "block"}) for _ in range(SLICE // part)]
         m.submodules[f"queue_{name}"] = queue = memory.Memory(
             shape=SLICE, depth=QUEUE, init=[], attrs={"ram_style": "distributed"})
         into, outof = queue.write_port(), queue.read_port(domain="comb")
@@ -139,9 +140,9 @@ class ParameterFifo(wiring.Component):
             m.submodules[f"store_{name}_{number}"] = store
             write, read = store.write_port(), store.read_port()
             m.d.comb += [write.addr.eq(write_place), write.en.eq(enable),
-                         write.data.eq(payload.word_select(number, PART)),
+                         write.data.eq(payload.word_select(number, part)),
                          read.addr.eq(read_place)]
-            m.d.sync += data.word_select(number, PART).eq(read.data)
+            m.d.sync += data.word_select(number, part).eq(read.data)
         m.d.comb += [
             into.addr.eq(last), into.data.eq(data), into.en.eq(arrived),
             outof.addr.eq(first),

@@ -37,12 +37,17 @@ Cause = data.StructLayout({
 """What ERROR and ERROR_ADDRESS say."""
 
 
+Convolution = data.StructLayout({"loaded": 1, "done": 1, "busy": 1, "waiting": 1})
+"""Of a convolution that was begun: it has all its parameters, it has ended; and of this cycle,
+lanes are busy, or wait for parameters."""
+
+
 class Sequencer(wiring.Component):
     """The accelerator's only state machine above the stages.
 
     A stage is *begun* by a pulse of its kind in ``begin`` and ends with ``ended``; a LOAD to PARAMS
-    is only handed over (``loader_ready``) and runs on beside the others.  FP_CONV counts as ended
-    once it has its parameters (``fp_loaded``): it too runs on, until ``fp_ended``, beside stages
+    is only handed over (``loader_ready``) and runs on beside the others.  A convolution counts as
+    ended once it has its parameters (``loaded``): it too runs on, until ``done``, beside stages
     that leave its maps alone; others wait for it.
 
     Attributes
@@ -57,8 +62,10 @@ class Sequencer(wiring.Component):
         Pulse that starts the DMA of the program into the program memory; pulse of its end.
     read_fault, write_fault, fault_address
         An AXI error, sticky until `clear`; `loading_parameters` tells whose a read fault is.
-    stage_busy, fp_busy, stage_waiting : In(1)
-        What the running stage, but for FP_CONV, FP_CONV, and any of them do in this cycle.
+    stage_busy, stage_waiting : In(1)
+        What the running stage does in this cycle, if it is no convolution.
+    fp, conv : In(Convolution)
+        What FP_CONV and BIN_CONV do.
     parameters_left : In(1)
         The stream holds or awaits parameters; `parameters_coming`: more are on their way or ready.
     clear : Out(1)
@@ -77,7 +84,7 @@ class Sequencer(wiring.Component):
     step_value: Out(32)
     fetch: Out(1)
     fetched: In(1)
-    program_read: Out(9)
+    program_read: Out(range(r.PROGRAM_STEPS_MAX))
     program_word: In(64)
     begin: Out(1)
     kind: Out(KIND_BITS)
@@ -85,9 +92,8 @@ class Sequencer(wiring.Component):
     ended: In(1)
     stage_busy: In(1)
     stage_waiting: In(1)
-    fp_loaded: In(1)
-    fp_ended: In(1)
-    fp_busy: In(1)
+    fp: In(Convolution)
+    conv: In(Convolution)
     read_fault: In(1)
     write_fault: In(1)
     fault_address: In(32)
@@ -147,20 +153,35 @@ class Sequencer(wiring.Component):
             now.bad_steps.eq((self.program_steps == 0)
                              | (self.program_steps > r.PROGRAM_STEPS_MAX)),
             now.bad_address.eq(self.program_address % r.BURST_BYTES != 0),
-            now.collides.eq(self._collides(now)),
             now.programmable.eq(sum((now.word_offset == offset) for offset in offsets) != 0),
             now.starts_stage.eq(now.word_offset == r.offset("STAGE")),
+            now.fp.collides.eq(self._collides_with_fp(now)),
+            now.conv.collides.eq(self._collides_with_conv(now)),
         ]
 
-    def _collides(self, now: "_Now") -> Value:
+    def _collides_with_fp(self, now: "_Now") -> Value:
         """Whether the next stage must wait for the end of FP_CONV.
 
         Beside it may run what moves parameters, and what keeps to B while it writes A.
         """
         kind, s = self.kind, self.registers
-        elsewhere = Mux(kind == r.BIN_FC, s.target.matches(*r.QUARTERS),
+        elsewhere = Mux(kind.matches(r.BIN_CONV, r.BIN_FC), s.target.matches(*r.QUARTERS),
                         kind.matches(r.LAST, r.STORE) & (s.source != r.FMAP_A))
         return ~now.to_parameters & ~(now.fp_to_a & elsewhere)
+
+    def _collides_with_conv(self, now: "_Now") -> Value:
+        """Whether the next stage must wait for the end of BIN_CONV.
+
+        Beside it may run any LOAD; FP_CONV into A while it keeps to B; and while it reads A and
+        writes the first quarter of B, at most every other cycle, FC stages in the other quarters.
+        """
+        kind, s = self.kind, self.registers
+        in_quarters = s.source.matches(*r.QUARTERS) & (
+            (kind == r.LAST) | (kind == r.BIN_FC) & s.target.matches(*r.QUARTERS))
+        of_sums = (kind == r.STORE) & (s.source == r.SUMS)
+        into_a = (kind == r.FP_CONV) & (s.target == r.FMAP_A)
+        return ~((kind == r.LOAD) | now.conv_in_b & into_a
+                 | now.conv_a_to_b & (in_quarters | of_sums))
 
     def _start(self, m: Module, now: "_Now") -> None:
         """From the host's write to the fetch of a program, or to a stage of its own."""
@@ -223,12 +244,19 @@ class Sequencer(wiring.Component):
                                              self.registers.dma_address, 0))
         with m.Case(State.BEGIN):
             with m.If((self.loader_ready | (self.kind != r.LOAD)) & ~now.fault
-                      & ~(now.beside & now.collides)):
+                      & ~(now.fp.beside & now.fp.collides | now.conv.beside & now.conv.collides)):
                 m.d.comb += self.begin.eq(1)
                 m.d.sync += [now.run_step.eq(now.current_step), now.run_kind.eq(self.kind),
                              now.settle.eq(0)]
                 with m.If(self.kind == r.FP_CONV):
                     m.d.sync += now.fp_to_a.eq(self.registers.target == r.FMAP_A)
+                with m.If(self.kind == r.BIN_CONV):
+                    s = self.registers
+                    m.d.sync += [
+                        now.conv_in_b.eq(s.target.matches(*r.QUARTERS)),
+                        now.conv_a_to_b.eq((s.source == r.FMAP_A) & (s.target == r.FMAP_B) & s.pool
+                                           & check.target_in_quarter),
+                    ]
                 with m.If(now.to_parameters):
                     m.d.sync += now.parameter_step.eq(now.current_step)
                 with m.Else():
@@ -239,7 +267,8 @@ class Sequencer(wiring.Component):
                     m.d.sync += now.state.eq(State.FINISH)
 
     def _end(self, m: Module, now: "_Now") -> None:
-        with m.Case(State.FINISH), m.If(~now.running & ~now.logging & ~now.logged & ~now.beside):
+        with m.Case(State.FINISH), m.If(~now.running & ~now.logging & ~now.logged
+                                         & ~now.fp.beside & ~now.conv.beside):
             with m.If(now.in_program & self.parameters_left):
                 m.d.comb += now.stop(r.ERROR_LEFTOVER, 0, now.current_step)
             with m.Elif(~(self.read_fault | self.write_fault)):
@@ -261,8 +290,11 @@ class Sequencer(wiring.Component):
         with m.Elif(self.write_fault & (self.error_code == 0)):
             m.d.comb += now.stop(r.ERROR_WRITE, now.run_kind, now.run_step, self.fault_address)
         starved = Signal(range(UNDERRUN_CYCLES + 1))
+        # one that has all its parameters may wait for them too, but they will come
+        waiting = register(m, self.stage_waiting | self.fp.waiting & (now.run_kind == r.FP_CONV)
+                           | self.conv.waiting & (now.run_kind == r.BIN_CONV), "waiting")
         m.d.sync += starved.eq(Mux(
-            now.running & self.stage_waiting & ~self.parameters_coming, starved + 1, 0))
+            now.running & waiting & ~self.parameters_coming, starved + 1, 0))
         with m.If(starved == UNDERRUN_CYCLES):
             m.d.comb += now.stop(r.ERROR_UNDERRUN, now.run_kind, now.run_step)
         with m.If(self.busy & (self.run | self.stage_written)):
@@ -277,61 +309,91 @@ class Sequencer(wiring.Component):
         with m.If(now.fault):
             m.d.sync += [self.error_code.eq(stopped.code), self.error_stage.eq(stopped.kind),
                          self.error_step.eq(stopped.step), self.error_address.eq(stopped.address),
-                         now.running.eq(0), now.beside.eq(0), self.busy.eq(0), self.done.eq(0)]
+                         now.running.eq(0), now.fp.beside.eq(0), now.conv.beside.eq(0),
+                         self.busy.eq(0), self.done.eq(0)]
             m.d.sync += now.state.eq(State.STOPPED)
         with m.If(self.reset):
             m.d.sync += [signal.eq(0) for signal in (
                 self.error_code, self.error_stage, self.error_step, self.error_address,
-                now.running, now.beside, self.busy, self.done, self.step, self.stages, self.cycles)]
+                now.running, now.fp.beside, now.conv.beside, self.busy, self.done, self.step,
+                self.stages, self.cycles)]
             m.d.sync += now.state.eq(State.STOPPED)
+
+    def _beside(self, m: Module, now: "_Now", side: "_Side", taken: Value) -> None:
+        """A convolution once it has its parameters; its last entry waits while `taken`."""
+        says = getattr(self, side.name)
+        is_its = now.run_kind == side.kind
+        counter, through = side.counter, side.through
+        m.submodules[side.name] = counter
+        m.d.comb += [
+            counter.kind.eq(side.kind), counter.begin.eq(self.begin & (self.kind == side.kind)),
+            counter.runs.eq((now.running & is_its | side.beside) & ~says.done & ~through[0]),
+            counter.busy.eq(says.busy), counter.waiting.eq(says.waiting),
+            side.freed.eq(now.running & is_its & says.loaded),
+            side.again.eq(side.beside & through.all() & ~taken),
+        ]
+        with m.If(side.again):
+            m.d.sync += side.beside.eq(0)
+        with m.If(side.freed & ~now.fault & ~self.reset):
+            m.d.sync += side.beside.eq(1)
+        # the counter settles
+        m.d.sync += [
+            through.eq(Mux(side.beside & ~side.again, Cat(says.done | through[0], through[0]), 0)),
+            side.in_turn.eq(register(m, side.freed, f"{side.name}_freed")),
+        ]
 
     def _log(self, m: Module, now: "_Now") -> None:
         """Count the running stage's cycles and write its entry when it ends.
 
-        FP_CONV has a counter of its own.  Its entry is written in its turn, when the next stage
-        could begin, and again, with all its cycles, when it ends.
+        Each convolution has a counter of its own.  Its entry is written in its turn, when the next
+        stage could begin, and again, with all its cycles, when it ends.
         """
-        m.submodules.main, m.submodules.fp = main, fp = StageCounter(), StageCounter()
-        is_fp = now.run_kind == r.FP_CONV
-        freed, ended = Signal(), Signal()
-        through, again = Signal(2), Signal()  # after FP_CONV's end
+        main = m.submodules.main = StageCounter()
         m.d.comb += [
             main.kind.eq(self.kind), main.begin.eq(self.begin),
             main.runs.eq(now.running & ~self.ended), main.busy.eq(self.stage_busy),
             main.waiting.eq(self.stage_waiting),
-            fp.kind.eq(r.FP_CONV), fp.begin.eq(self.begin & (self.kind == r.FP_CONV)),
-            fp.runs.eq((now.running & is_fp | now.beside) & ~self.fp_ended & ~through[0]),
-            fp.busy.eq(self.fp_busy), fp.waiting.eq(self.stage_waiting & ~now.beside),
-            freed.eq(now.running & is_fp & self.fp_loaded),
-            ended.eq(now.running & self.ended | freed),
         ]
+        self._beside(m, now, now.fp, now.logged)
+        self._beside(m, now, now.conv, now.logged | now.fp.again)
+        ended, handed_over, room = Signal(), Signal(), Signal()
+        m.d.comb += ended.eq(now.running & self.ended | now.fp.freed | now.conv.freed)
         with m.If(ended):
             m.d.sync += now.running.eq(0)
-        with m.If(freed & ~now.fault & ~self.reset):
-            m.d.sync += now.beside.eq(1)
         # the counters settle meanwhile; all of these keep the run from ending before the entry
-        handed_over, room = Signal(), Signal()
         m.d.sync += [
             handed_over.eq(self.begin & now.to_parameters),
             now.logging.eq(ended | handed_over), now.logged.eq(now.logging),
             room.eq(self.stages < r.LOG_ENTRIES),
         ]
-        in_turn = register(m, register(m, freed, "freed"), "in_turn")
-        index, has_room, of_fp = Signal.like(self.log_index), Signal(), Signal()
-        m.d.comb += [again.eq(now.beside & through.all() & ~now.logged),
-                     self.log_entry.eq(Mux(of_fp, fp.entry, main.entry))]
+        of_fp, of_conv = Signal(), Signal()
+        m.d.comb += self.log_entry.eq(Mux(of_fp, now.fp.counter.entry,
+                                          Mux(of_conv, now.conv.counter.entry, main.entry)))
+        for side in (now.fp, now.conv):
+            with m.If(now.logged & side.in_turn):
+                m.d.sync += [side.index.eq(self.stages), side.has_room.eq(room)]
         m.d.sync += [
-            through.eq(Mux(now.beside & ~again, Cat(self.fp_ended | through[0], through[0]), 0)),
-            self.log_write.eq(Mux(now.logged, room, again & has_room)),
-            self.log_index.eq(Mux(now.logged, self.stages, index)),
-            of_fp.eq(~now.logged | in_turn),
+            self.log_write.eq(Mux(now.logged, room, now.fp.again & now.fp.has_room
+                                  | now.conv.again & now.conv.has_room)),
+            self.log_index.eq(Mux(now.logged, self.stages,
+                                  Mux(now.fp.again, now.fp.index, now.conv.index))),
+            of_fp.eq(Mux(now.logged, now.fp.in_turn, now.fp.again)),
+            of_conv.eq(Mux(now.logged, now.conv.in_turn, now.conv.again)),
         ]
-        with m.If(again):
-            m.d.sync += now.beside.eq(0)
-        with m.If(now.logged & in_turn):
-            m.d.sync += [index.eq(self.stages), has_room.eq(room)]
         with m.If(now.logged & room):
             m.d.sync += self.stages.eq(self.stages + 1)
+
+class _Side:
+    """A convolution that may run on beside other stages: whether it does, and its log entry."""
+
+    def __init__(self, name: str, kind: int) -> None:
+        self.name, self.kind = name, kind
+        self.counter = StageCounter()
+        self.beside, self.collides, self.freed, self.again, self.in_turn, self.has_room = (
+            Signal(name=f"{name}_{what}") for what in (
+                "beside", "collides", "freed", "again", "in_turn", "has_room"))
+        self.through = Signal(2, name=f"{name}_through")  # after its end
+        self.index = Signal(range(r.LOG_ENTRIES), name=f"{name}_index")
 
 
 class _Now:
@@ -340,7 +402,8 @@ class _Now:
     def __init__(self) -> None:
         self.state = Signal(State)
         self.in_program, self.running = Signal(), Signal()
-        self.beside, self.fp_to_a, self.collides = Signal(), Signal(), Signal()
+        self.fp, self.conv = _Side("fp", r.FP_CONV), _Side("conv", r.BIN_CONV)
+        self.fp_to_a, self.conv_in_b, self.conv_a_to_b = Signal(), Signal(), Signal()
         self.logging, self.logged = Signal(), Signal()
         self.run_kind, self.run_step = Signal(KIND_BITS), Signal(STEP_BITS)
         self.parameter_step = Signal(STEP_BITS)

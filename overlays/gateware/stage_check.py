@@ -19,7 +19,8 @@ PIXEL_BITS = (r.MAX_SIDE * r.MAX_SIDE).bit_length()
 class StageCheck(wiring.Component):
     """Finds the first of the errors STAGE, BUFFER, SHAPE, SIZE, ADDRESS.
 
-    `code` is right LATENCY cycles after the inputs have settled.  There is a register after every
+    `code`, and for a stage that fits whether its target map takes a quarter of a buffer's rows at
+    most, are right LATENCY cycles after the inputs have settled.  There is a register after every
     small step; since the inputs stand still meanwhile, the ways to `code` may differ in length.
     Where a product is bounded, a factor is compared with a quotient from a table: rows * batch >
     room exactly when rows > room // batch.
@@ -30,6 +31,7 @@ class StageCheck(wiring.Component):
     kind: In(width("STAGE", "KIND"))
     registers: In(StageRegisters)
     code: Out(width("ERROR", "CODE"))
+    target_in_quarter: Out(1)
 
     LATENCY = 11
 
@@ -97,23 +99,26 @@ class StageCheck(wiring.Component):
         s = self.registers
         most = (1 << PIXEL_BITS) - 1
         batch = register(m, s.batch[:self.config.batch.bit_length()])
+        to_map = self.kind.matches(r.BIN_CONV, r.BIN_FC)
         quarter = register(m, s.source.matches(*r.QUARTERS)
-                           | s.target.matches(*r.QUARTERS) & (self.kind == r.BIN_FC))
+                           | s.target.matches(*r.QUARTERS) & to_map)
 
-        def exceeds(things: Value, things_in_row: Value) -> Signal:
+        def exceeds(things: Value, things_in_row: Value) -> Tuple[Signal, Signal]:
             rows = self.config.fmap_rows
             tables = [[min(((room // images if images else 0) << shift), most)
                        for images in range(1 << len(batch)) for shift in range(4)]
                       for room in (rows, rows // 4)]
             rooms = [register(m, _look_up(table, Cat(things_in_row, batch))) for table in tables]
             room = register(m, Mux(quarter, rooms[1], rooms[0]))
-            return register(m, register(m, things) > room)
+            count = register(m, things)
+            return register(m, count > room), register(m, count > rooms[1])
 
         blocks, out_blocks = s.channels[6:14], s.outputs[6:14]
         many = register(m, ~at_most(blocks, ROW // r.CHANNEL_STEP))
-        source = exceeds(Mux(many, blocks, in_pixels), register(m, log2_in_row(blocks)))
-        target = exceeds(Mux(conv, out_pixels, out_blocks),
-                         register(m, Mux(conv, log2_in_row(out_blocks), 3)))
+        source, _ = exceeds(Mux(many, blocks, in_pixels), register(m, log2_in_row(blocks)))
+        target, exceeds_quarter = exceeds(Mux(conv, out_pixels, out_blocks),
+                                          register(m, Mux(conv, log2_in_row(out_blocks), 3)))
+        m.d.sync += self.target_in_quarter.eq(~exceeds_quarter)
         return register(m, ~fp & source | ~last & target)
 
     def _buffers_fit(self, m: Module) -> Value:
@@ -131,7 +136,7 @@ class StageCheck(wiring.Component):
         fits = {
             r.LOAD: to_memory,
             r.FP_CONV: register(m, source == r.INPUT) & to_whole,
-            r.BIN_CONV: between_maps,
+            r.BIN_CONV: between_maps | to_end,
             r.BIN_FC: between_maps | to_end,
             r.LAST: from_map & register(m, target == r.SUMS),
             r.STORE: from_map | from_sums | from_params,

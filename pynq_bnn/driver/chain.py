@@ -20,8 +20,6 @@ BATCHES_MAX = 12
 """More gain nothing: what a chain's ends cost is little by then, and memory holds its pictures."""
 CONV_RATE = 18
 """So many products of a convolution take as long as one of an FC layer: 18,432 lanes, and 1,024."""
-HOST_CHANNELS = 256
-"""A convolution of more reads too much to go on beside an FC layer (docs/contract.md)."""
 
 ANYWHERE = Addresses(1 << 28, 2 << 28, 3 << 28, 4 << 28)
 """Where a program's length alone is asked for: no two of its addresses may be the same."""
@@ -130,8 +128,7 @@ def plan(network: net.Network, stream: packing.ParameterStream, batch: int, fmap
     over = min((index for index in range(1, turn + 1, 2) if 2 * rows[index] > fmap_rows),
                default=turn + 1)
     hosts = [index for index in range(1, over, 2)
-             if layers[index].pool and layers[index].in_channels <= HOST_CHANNELS
-             and 4 * rows[index] <= fmap_rows]
+             if layers[index].pool and 4 * rows[index] <= fmap_rows]
     if not hosts:
         return None
     behind = _shared_out(network, hosts, range(convs, len(layers)))

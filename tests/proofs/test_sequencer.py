@@ -1,7 +1,7 @@
 """A run ends if its stages do: it goes on, step by step, unless others owe it something."""
 
 import pytest
-from amaranth import Cat, Mux, Signal
+from amaranth import Cat, Const, Mux, Signal
 
 from overlays.gateware.config import SMALL
 from overlays.gateware.sequencer import Sequencer, State
@@ -16,45 +16,60 @@ PATIENCE = StageCheck.LATENCY + 14
 """Cycles in which the sequencer may go on by itself from one event to the next."""
 
 
+class _Side:
+    """A convolution: what it says, whether it is the stage that runs, or goes on beside others."""
+
+    def __init__(self, name, kind, says):
+        self.name, self.kind, self.says = name, kind, says
+        self.is_it, self.beside, self.loaded = (
+            Signal(name=f"{name}_{what}_here") for what in ("is_it", "beside", "loaded"))
+
+
 class RunClaims(Claims):
     """A run is steps, each no later than PATIENCE cycles after the one before and what it began.
 
-    Others *owe* the end of a fetch, of a stage (of FP_CONV that it has its parameters, later its
-    end), and that the loader takes a LOAD which is asked for.
+    Others *owe* the end of a fetch, of a stage (of a convolution that it has its parameters, later
+    its end), and that the loader takes a LOAD which is asked for.
     """
 
     def state(self):
         m, s = self.m, self.dut
-        fetching, running, is_fp, beside, asked = (Signal(name=name) for name in (
-            "fetching", "running", "is_fp", "beside", "asked"))
+        fetching, running, asked = (Signal(name=name) for name in ("fetching", "running", "asked"))
         to_parameters = (s.kind == r.LOAD) & (s.registers.target == r.PARAMS)
-        loaded = running & is_fp & s.fp_loaded
+        sides = [_Side(*side) for side in (("fp", r.FP_CONV, s.fp), ("conv", r.BIN_CONV, s.conv))]
+        loaded = Const(0)
+        for side in sides:
+            m.d.comb += side.loaded.eq(running & side.is_it & side.says.loaded)
+            loaded |= side.loaded
         starts = s.stage_written | s.step_write & (s.step_offset == r.offset("STAGE"))
-        for signal, begins, ends in (
-                (fetching, s.fetch, s.fetched), (beside, loaded, s.fp_ended),
-                (running, s.begin & ~to_parameters, loaded | running & s.ended),
-                (asked, starts, s.begin)):
+        owing = [(fetching, s.fetch, s.fetched), (asked, starts, s.begin),
+                 (running, s.begin & ~to_parameters, loaded | running & s.ended),
+                 *((side.beside, side.loaded, side.says.done) for side in sides)]
+        for signal, begins, ends in owing:
             with m.If(begins):
                 m.d.sync += signal.eq(1)
             with m.Elif(ends):
                 m.d.sync += signal.eq(0)
         with m.If(s.begin):
-            m.d.sync += is_fp.eq(s.kind == r.FP_CONV)
+            m.d.sync += [side.is_it.eq(s.kind == side.kind) for side in sides]
         over = s.clear | s.reset
         with m.If(over):
-            m.d.sync += [signal.eq(0) for signal in (fetching, running, beside, asked)]
+            m.d.sync += [signal.eq(0) for signal, *_ in owing]
         # the host's registers and the program's words stand still but for a while after a step
         moving = Signal(4, init=-1)
         m.d.sync += moving.eq(Cat(s.step_write | ~s.busy | fetching, moving))
         still = (s.registers.as_value() == self.before(s.registers.as_value())) & (
             s.program_word == self.before(s.program_word))
         self.assume(still | moving.any())
-        # FP_CONV gives its output long after its parameters, and FP_CONV's `ended` is not used
+        # a convolution ends long after it has its parameters, and its `ended` is not used
         self.assume(~s.fetched | fetching)
-        self.assume(~s.fp_ended | beside)
-        self.assume(~(running & is_fp & s.ended))
+        for side in sides:
+            self.assume(~side.says.done | side.beside)
+            self.assume(~(running & side.is_it & s.ended))
 
-        owed = fetching | running | beside | (asked & ~s.loader_ready & (s.kind == r.LOAD))
+        owed = fetching | running | (asked & ~s.loader_ready & (s.kind == r.LOAD))
+        for side in sides:
+            owed |= side.beside
         event = over | s.run | s.stage_written | s.step_write | s.begin
         patience = Signal(range(PATIENCE + 2))
         with m.If(~s.busy | owed | event):
@@ -65,32 +80,36 @@ class RunClaims(Claims):
         steps = Signal(32)  # what the run was started with
         with m.If(s.run & ~s.busy):
             m.d.sync += steps.eq(s.program_steps)
-        self._lasting(fetching, running, beside, asked, patience)
-        self._stable(fetching, running, is_fp, to_parameters, moving)
+        self._lasting(fetching, running, sides, asked, patience)
+        self._stable(fetching, running, sides, to_parameters, moving)
         self._counted(steps)
         self.claim("a stage is begun once for each that was asked for", ~s.begin | asked)
         self.claim("no step past the last one", ~s.step_write | (s.step < steps))
         self.claim("steps are counted", ~self.before(s.busy & s.step_write & ~s.reset)
                    | (s.step == (self.before(s.step) + 1)[:len(s.step)]))
 
-    def _lasting(self, fetching, running, beside, asked, patience):
+    def _lasting(self, fetching, running, sides, asked, patience):
         """Lemmas: what each state waits for is owed, and how long it has lasted without."""
         s, state, settle = self.dut, self.inside("state"), self.inside("settle")
-        through, fault = self.inside("through"), self.inside("fault")
+        fault = self.inside("fault")
         self.lemma("a state", state <= State.STOPPED.value)
         self.lemma("busy", s.busy ^ state.matches(State.IDLE, State.STOPPED))
         self.lemma("an error ends it", ~s.busy | (s.error_code == 0))
         self.lemma("cleared", ~s.clear | (state == State.STOPPED))
         self.lemma("a fetch is owed", (state != State.FETCH) | fetching | s.fetch)
         self.lemma("a stage is owed", ~self.inside("running") | running)
-        self.lemma("FP_CONV is owed", ~self.inside("beside") | beside | through[0])
+        entries = []
+        for side in sides:
+            inside, through = (self.inside(f"{side.name}_{what}") for what in ("beside", "through"))
+            self.lemma(f"{side.name} is owed", ~inside | side.beside | through[0])
+            entries.append((f"{side.name}'s entry", inside & ~side.beside))
         self.lemma("a stage is asked for", ~state.matches(State.CHECK, State.BEGIN) | asked)
         self.lemma("reading", (state != State.READ) | (settle <= READ_LATENCY + 1))
         self.lemma("checking", (state != State.CHECK) | (settle <= StageCheck.LATENCY + 1 + fault))
         # each that a state may wait for beside what is owed, and what may come before it
         for name, waits, most in (
                 ("logging", self.inside("logging"), 1), ("logged", self.inside("logged"), 3),
-                ("FP_CONV's entry", self.inside("beside") & ~beside, 4),
+                *((name, waits, most) for (name, waits), most in zip(entries, (4, 5))),
                 *((each.name, state == each, most) for each, most in (
                     (State.RUN, 0), (State.FETCH, Mux(s.fetch, 1, 2)), (State.READ, settle),
                     (State.EXECUTE, READ_LATENCY + 2), (State.CHECK, settle),
@@ -98,7 +117,7 @@ class RunClaims(Claims):
                     (State.STOPPED, StageCheck.LATENCY + 6), (State.IDLE, 8)))):
             self.lemma(f"patience, {name}", ~waits | (patience <= most + fault))
 
-    def _stable(self, fetching, running, is_fp, to_parameters, moving):
+    def _stable(self, fetching, running, sides, to_parameters, moving):
         """Lemmas: registers and words stand still by the time that something is made of them."""
         s, state, settle = self.dut, self.inside("state"), self.inside("settle")
         self.lemma("fetch", ~s.fetch | (state == State.FETCH) | s.clear)
@@ -109,7 +128,9 @@ class RunClaims(Claims):
         self.lemma("nothing moves", ~moving.any() | ~state.matches(State.EXECUTE, State.BEGIN))
         settled = (state == State.BEGIN) | (state == State.CHECK) & (settle > len(moving) + 1)
         self.lemma("settled", ~settled | (self.inside("to_parameters") == to_parameters))
-        self.lemma("which stage", ~running | (is_fp == (self.inside("run_kind") == r.FP_CONV)))
+        for side in sides:
+            self.lemma(f"{side.name} runs", ~running | (
+                side.is_it == (self.inside("run_kind") == side.kind)))
         self.lemma("which step", (state != State.EXECUTE) | ~self.inside("starts_stage")
                    | (s.step_offset == r.offset("STAGE")))
 
@@ -137,11 +158,15 @@ def test_claims(tmp_path):
 
 GOES_ON = "it goes on unless something is owed"
 FAULTS = (  # what stands there, what instead, and the claims that this breaks
-    ("~(now.beside & now.collides)", "~now.collides", (GOES_ON,)),
+    ("~(now.fp.beside & now.fp.collides | now.conv.beside & now.conv.collides)",
+     "~(now.fp.collides | now.conv.beside & now.conv.collides)", (GOES_ON,)),
     ("with m.Case(State.FETCH), m.If(self.fetched):",
      "with m.Case(State.FETCH), m.If(self.fetched & self.loader_ready):", (GOES_ON,)),
-    ("with m.If(again):\n            m.d.sync += now.beside.eq(0)",
-     "with m.If(again & now.in_program):\n            m.d.sync += now.beside.eq(0)", (GOES_ON,)),
+    ("with m.If(side.again):\n            m.d.sync += side.beside.eq(0)",
+     "with m.If(side.again & now.in_program):\n            m.d.sync += side.beside.eq(0)",
+     (GOES_ON,)),
+    ("self._beside(m, now, now.conv, now.logged | now.fp.again)",
+     "self._beside(m, now, now.conv, now.logged | now.fp.beside)", (GOES_ON,)),
     ("now.at_end.eq(self.step == now.steps)", "now.at_end.eq(self.step == self.program_steps)",
      ("no step past the last one",)),
     ("[self.step.eq(self.step + 1), now.settle.eq(0)]", "[now.settle.eq(0)]",

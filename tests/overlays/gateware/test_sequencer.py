@@ -9,7 +9,8 @@ from overlays.gateware.unit_memory import READ_LATENCY
 from pynq_bnn import registers as r
 
 STAGE_CYCLES = 20
-FP_LOADED, FP_CYCLES = 8, 150
+LOADED, CONV_CYCLES = 8, 150
+"""A convolution has its parameters, and ends, so many cycles after it began."""
 LOAD = {"dma_address": 0x1000, "dma_bytes": 128, "target": r.INPUT}
 LAST = {"height": 1, "width": 1, "channels": 64, "outputs": 10, "batch": 1, "source": r.FMAP_A,
         "target": r.SUMS}
@@ -18,7 +19,8 @@ LAST = {"height": 1, "width": 1, "channels": 64, "outputs": 10, "batch": 1, "sou
 def run(bench, program=(), registers=LAST, ends=True, moments=None):
     """`bench` beside a program memory and, if `ends`, stages that take STAGE_CYCLES each.
 
-    FP_CONV takes FP_CYCLES; `moments` gets each stage begun and whether that went on then.
+    A convolution takes CONV_CYCLES; `moments` gets each stage begun and whether one, of either
+    kind, went on then.
     """
     dut = Sequencer(SMALL)
     writes, begun = [], []
@@ -33,22 +35,24 @@ def run(bench, program=(), registers=LAST, ends=True, moments=None):
             ctx.set(dut.program_word, pipe.pop(0))
 
     async def stages(ctx):
-        left = fp_left = 0
+        left, sides = 0, {r.FP_CONV: 0, r.BIN_CONV: 0}
         while True:
             _, _, begin, kind, fetch = await ctx.tick().sample(dut.begin, dut.kind, dut.fetch)
             if begin:
                 begun.append(kind)
-                moments.append((kind, fp_left > 0))
-                if kind == r.FP_CONV:
-                    fp_left = FP_CYCLES
+                moments.append((kind, any(sides.values())))
+                if kind in sides:
+                    sides[kind] = CONV_CYCLES
                 else:
                     left = STAGE_CYCLES
             ctx.set(dut.ended, ends and left == 1)
             ctx.set(dut.stage_busy, left > 5)
-            ctx.set(dut.fp_loaded, ends and fp_left == FP_CYCLES - FP_LOADED)
-            ctx.set(dut.fp_ended, ends and fp_left == 1)
-            ctx.set(dut.fp_busy, fp_left > 10)
-            left, fp_left = max(left - 1, 0), max(fp_left - 1, 0)
+            for side, port in ((r.FP_CONV, dut.fp), (r.BIN_CONV, dut.conv)):
+                ctx.set(port.loaded, ends and 0 < sides[side] <= CONV_CYCLES - LOADED)
+                ctx.set(port.done, ends and sides[side] == 1)
+                ctx.set(port.busy, sides[side] > 10)
+                sides[side] = max(sides[side] - 1, 0)
+            left = max(left - 1, 0)
             ctx.set(dut.fetched, fetch)
 
     async def watch(ctx):
@@ -186,7 +190,8 @@ def test_bad_programs():
         for address, steps, expected in (
                 (0x40, 1, (r.ERROR_ADDRESS, 0, 0, 0x40)),
                 (0x80, 0, (r.ERROR_PROGRAM, 0, 0, r.offset("PROGRAM_STEPS"))),
-                (0x80, 257, (r.ERROR_PROGRAM, 0, 0, r.offset("PROGRAM_STEPS")))):
+                (0x80, r.PROGRAM_STEPS_MAX + 1,
+                 (r.ERROR_PROGRAM, 0, 0, r.offset("PROGRAM_STEPS")))):
             ctx.set(dut.program_address, address)
             ctx.set(dut.program_steps, steps)
             await pulse(ctx, dut.run)
@@ -270,14 +275,17 @@ def test_a_start_while_busy():
 
 
 FP = {"height": 1, "width": 1, "channels": 3, "outputs": 64, "batch": 1, "source": r.INPUT,
-      "target": r.FMAP_A}
+      "target": r.FMAP_A, "pool": 0}
 FC = {"height": 1, "width": 1, "channels": 64, "outputs": 64, "batch": 1, "source": r.FMAP_B,
       "target": r.FMAP_C}
 
 
 def beside(*stages, first=FP):
-    """Run FP_CONV and then these stages, (kind, registers) each: begun while it went on, or not."""
-    moments, entries, stages = [], [], [(r.FP_CONV, first), *stages]
+    """Run FP_CONV, or `first`, and then these stages, (kind, registers) each: begun while a
+    convolution went on, or not.
+    """
+    moments, entries = [], []
+    stages = [(r.FP_CONV if first["source"] == r.INPUT else r.BIN_CONV, first), *stages]
 
     async def bench(ctx, dut):
         await pulse(ctx, dut.run)
@@ -317,14 +325,16 @@ STORE = {"dma_address": 0x1000, "dma_bytes": 128, "source": r.SUMS}
     (r.FP_CONV, {**FP, "target": r.FMAP_B}, True),
     (r.BIN_CONV, {**FP, "channels": 64, "source": r.FMAP_A, "target": r.FMAP_B}, True),
     (r.BIN_CONV, {**FP, "channels": 64, "source": r.FMAP_B, "target": r.FMAP_A}, True),
+    (r.BIN_CONV, {**FP, "channels": 64, "source": r.FMAP_B, "target": r.FMAP_C}, False),
+    (r.BIN_CONV, {**FP, "channels": 64, "source": r.FMAP_C, "target": r.FMAP_D}, False),
 ])
 def test_what_runs_beside_fp_conv(kind, registers, waits):
     went_on, entries = beside((kind, registers))
     assert went_on == [not waits]
     fp = [entry for entry in entries if entry[:2] == [0, r.FP_CONV]]
-    assert fp[-1] == [0, r.FP_CONV, FP_CYCLES - 1, FP_CYCLES - 10], "all of its cycles"
+    assert fp[-1] == [0, r.FP_CONV, CONV_CYCLES - 1, CONV_CYCLES - 10], "all of its cycles"
     assert entries[0][:2] == [0, r.FP_CONV], "in its turn"
-    if kind not in (r.FP_CONV, r.LOAD):
+    if kind not in (r.FP_CONV, r.BIN_CONV, r.LOAD):
         assert [entry for entry in entries if entry[0] == 1] == [[1, kind, STAGE_CYCLES - 1, 15]]
 
 
@@ -341,15 +351,138 @@ def test_several_stages_beside_fp_conv_and_the_end_waits_for_it():
                               (r.BIN_CONV, {**FP, "channels": 64, "source": r.FMAP_B}))
     assert went_on == [True, True, False]
     assert [entry[:2] for entry in entries] == [
-        [0, r.FP_CONV], [1, r.BIN_FC], [2, r.LAST], [0, r.FP_CONV], [3, r.BIN_CONV]]
+        [0, r.FP_CONV], [1, r.BIN_FC], [2, r.LAST], [0, r.FP_CONV], [3, r.BIN_CONV],
+        [3, r.BIN_CONV]]
     assert beside((r.BIN_FC, FC))[1][-1][:2] == [0, r.FP_CONV]
+
+
+CONV = {"height": 4, "width": 4, "channels": 64, "outputs": 64, "batch": 1, "source": r.FMAP_A,
+        "target": r.FMAP_B, "padding": r.PAD_ZERO, "pool": 1}
+IN_B = {**CONV, "source": r.FMAP_B, "target": r.FMAP_C}
+FC_ASIDE = {**FC, "source": r.FMAP_D, "padding": 0, "pool": 0}
+LARGE = {**CONV, "height": 32, "width": 32, "outputs": 256}
+"""Its target takes 128 of SMALL's 512 rows."""
+
+
+@pytest.mark.parametrize("conv, kind, registers, waits", [
+    (CONV, r.BIN_FC, FC_ASIDE, False),
+    (CONV, r.BIN_FC, {**FC_ASIDE, "source": r.FMAP_C, "target": r.FMAP_D}, False),
+    (CONV, r.BIN_FC, {**FC_ASIDE, "source": r.FMAP_B}, True),
+    (CONV, r.BIN_FC, {**FC_ASIDE, "source": r.FMAP_B, "target": r.FMAP_A}, True),
+    (CONV, r.LAST, {**LAST, "source": r.FMAP_C}, False),
+    (CONV, r.LAST, {**LAST, "source": r.FMAP_B}, True),
+    (CONV, r.LAST, LAST, True),
+    (CONV, r.STORE, STORE, False),
+    (CONV, r.STORE, {**STORE, "source": r.FMAP_D}, True),
+    (CONV, r.STORE, {**STORE, "source": r.PARAMS}, True),
+    (CONV, r.LOAD, LOAD, False),
+    (CONV, r.LOAD, {**LOAD, "target": r.PARAMS}, False),
+    (CONV, r.FP_CONV, FP, True),
+    (CONV, r.FP_CONV, {**FP, "target": r.FMAP_B}, True),
+    (CONV, r.BIN_CONV, CONV, True),
+    ({**CONV, "pool": 0}, r.BIN_FC, FC_ASIDE, True),
+    ({**CONV, "pool": 0}, r.STORE, STORE, True),
+    (LARGE, r.BIN_FC, FC_ASIDE, False),
+    ({**LARGE, "batch": 2}, r.BIN_FC, FC_ASIDE, True),
+    ({**CONV, "source": r.FMAP_B, "target": r.FMAP_A}, r.BIN_FC, FC_ASIDE, True),
+    ({**CONV, "source": r.FMAP_B, "target": r.FMAP_A}, r.FP_CONV, FP, True),
+    (IN_B, r.FP_CONV, FP, False),
+    (IN_B, r.FP_CONV, {**FP, "target": r.FMAP_B}, True),
+    ({**IN_B, "source": r.FMAP_C, "target": r.FMAP_D}, r.FP_CONV, FP, False),
+    (IN_B, r.BIN_FC, FC_ASIDE, True),
+    (IN_B, r.LAST, {**LAST, "source": r.FMAP_D}, True),
+    (IN_B, r.STORE, STORE, True),
+    (IN_B, r.BIN_CONV, {**IN_B, "source": r.FMAP_C, "target": r.FMAP_D}, True),
+    (IN_B, r.LOAD, LOAD, False),
+])
+def test_what_runs_beside_bin_conv(conv, kind, registers, waits):
+    went_on, entries = beside((kind, registers), first=conv)
+    assert went_on == [not waits]
+    own = [entry for entry in entries if entry[:2] == [0, r.BIN_CONV]]
+    assert own[-1] == [0, r.BIN_CONV, CONV_CYCLES - 1, CONV_CYCLES - 10], "all of its cycles"
+    assert entries[0][:2] == [0, r.BIN_CONV], "in its turn"
+
+
+@pytest.mark.parametrize("name", ["fp", "conv"])
+def test_what_has_its_parameters_does_not_starve(name):
+    """It may wait for them, on their way through its queue, while another stage runs."""
+    kind, first = {"fp": (r.FP_CONV, FP), "conv": (r.BIN_CONV, CONV)}[name]
+
+    async def bench(ctx, dut):
+        port = getattr(dut, name)
+        await pulse(ctx, dut.run)
+        for cycle in range(400):
+            ctx.set(port.loaded, cycle > 60)
+            ctx.set(port.waiting, 1)
+            ctx.set(dut.stage_waiting, 0)
+            if cycle == 60:
+                for register, value in {**first, **STORE}.items():
+                    ctx.set(dut.registers[register], value)
+            await ctx.tick()
+        assert ctx.get(dut.busy)
+        assert error(ctx, dut) == (0, 0, 0, 0)
+
+    assert run(bench, [step("STAGE", kind), step("STAGE", r.STORE)], first,
+               ends=False)[1] == [kind, r.STORE]
+
+
+@pytest.mark.parametrize("name", ["fp", "conv"])
+def test_a_convolution_that_starves_is_an_underrun(name):
+    kind, first = {"fp": (r.FP_CONV, FP), "conv": (r.BIN_CONV, CONV)}[name]
+
+    async def bench(ctx, dut):
+        ctx.set(getattr(dut, name).waiting, 1)
+        await pulse(ctx, dut.run)
+        await settle(ctx, dut)
+        assert error(ctx, dut) == (r.ERROR_UNDERRUN, kind, 0, 0)
+
+    run(bench, [step("STAGE", kind)], first, ends=False)
+
+
+def test_both_convolutions_at_once_and_each_has_its_entry():
+    """FP_CONV and one within B, and another one after that."""
+    went_on, entries = beside((r.BIN_CONV, IN_B), (r.BIN_CONV, IN_B), (r.LAST, LAST))
+    assert went_on == [True, False, False]
+    final = {tuple(entry[:2]): entry[2:] for entry in entries}
+    assert final[0, r.FP_CONV] == final[1, r.BIN_CONV] == final[2, r.BIN_CONV] == [
+        CONV_CYCLES - 1, CONV_CYCLES - 10]
+    assert len(entries) == 2 + 2 + 2 + 1
+
+
+@pytest.mark.parametrize("apart", range(-3, 4))
+def test_convolutions_that_end_together(apart):
+    """The log takes one entry a cycle."""
+    program, entries = [step("STAGE", r.FP_CONV), step("STAGE", r.BIN_CONV)], []
+
+    async def bench(ctx, dut):
+        await pulse(ctx, dut.run)
+        begun = 0
+        for _ in range(200):
+            ctx.set(dut.fp.loaded, begun > 0)
+            ctx.set(dut.conv.loaded, begun > 1)
+            if begun == 1:
+                for name, value in IN_B.items():
+                    ctx.set(dut.registers[name], value)
+            begun += ctx.get(dut.begin)
+            await ctx.tick()
+        for cycle in range(-4, 12):
+            ctx.set(dut.fp.done, cycle == 0)
+            ctx.set(dut.conv.done, cycle == apart)
+            if ctx.get(dut.log_write):
+                entries.append((ctx.get(dut.log_index), ctx.get(dut.log_entry.kind)))
+            await ctx.tick()
+        assert ctx.get(dut.done)
+        assert not ctx.get(dut.busy)
+
+    run(bench, program, FP, ends=False)
+    assert sorted(entries) == [(0, r.FP_CONV), (1, r.BIN_CONV)]
 
 
 def test_fp_conv_by_hand_is_done_when_it_has_ended():
     async def bench(ctx, dut):
         ctx.set(dut.host_kind, r.FP_CONV)
         await pulse(ctx, dut.stage_written)
-        await ctx.tick().repeat(FP_CYCLES)
+        await ctx.tick().repeat(CONV_CYCLES)
         assert ctx.get(dut.busy)
         await settle(ctx, dut, 40)
         assert ctx.get(dut.done)
@@ -372,7 +505,7 @@ def test_a_reset_and_an_error_forget_fp_conv():
         for name, value in {**FP, "channels": 64, "source": r.FMAP_B}.items():
             ctx.set(dut.registers[name], value)
         await pulse(ctx, dut.stage_written)
-        await settle(ctx, dut, 60)  # and nobody waits for it
+        await settle(ctx, dut, CONV_CYCLES + 60)  # and nobody waits for it
         assert ctx.get(dut.done)
         assert ctx.get(dut.log_index) == 0
 

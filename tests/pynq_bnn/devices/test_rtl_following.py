@@ -94,7 +94,7 @@ def test_the_log_has_all_of_the_first_layers_cycles_in_its_place(chain):
         r.LOAD, r.LOAD, r.FP_CONV, r.LOAD, r.LOAD, r.BIN_CONV, r.BIN_CONV, r.BIN_CONV, r.LOAD,
         r.FP_CONV, r.LOAD, r.BIN_FC, r.BIN_FC, r.LAST, r.STORE]
     alone, beside = (cycles for kind, cycles in log if kind == r.FP_CONV)
-    assert alone == beside
+    assert alone - 64 < beside <= alone, "its parameters are there already when it may begin"
     assert sum(cycles for _, cycles in log) > total, "some of them at once"
 
 
