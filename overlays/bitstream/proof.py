@@ -4,7 +4,8 @@ Both stand in place of the gateware behind the simulated memory, under the drive
 :func:`pynq_bnn.verify.check.check` decides every bit by host_ref.  What synthesis, placer, router
 or bit generator did wrong shows here without a board.  The small configuration, built for this,
 runs random networks, the board's own design one picture through all layers of the shipped network;
-both run batches of a stream, each one's first layer beside the last ones of the batch before.
+both run batches of a stream, each one's first layer beside the last ones of the batch before, and
+several batches in one run, FC layers of one beside convolutions of the next.
 The results go into the board's report.json.  Wants the tools of ``python -m overlays.bitstream``
 and their results in ``--work``; ends with 1 if anything differs.
 """
@@ -59,6 +60,15 @@ STREAMED = net.Network.from_description({"height": 6, "width": 8, "layers": [
     {"name": "fc2", "kind": net.BIN_FC, "outputs": 64},
     {"name": "last", "kind": net.LAST, "outputs": 10}]})
 """So small that a stream of batches takes no longer than one picture of a real network."""
+CHAINED = net.Network.from_description({"height": 6, "width": 8, "layers": [
+    {"name": "conv1", "kind": net.FP_CONV, "outputs": 128},
+    {"name": "conv2", "kind": net.BIN_CONV, "outputs": 192, "pool": True},
+    {"name": "conv3", "kind": net.BIN_CONV, "outputs": 320},
+    {"name": "conv4", "kind": net.BIN_CONV, "outputs": 64},
+    {"name": "fc1", "kind": net.BIN_FC, "outputs": 576},
+    {"name": "fc2", "kind": net.BIN_FC, "outputs": 64},
+    {"name": "last", "kind": net.LAST, "outputs": 10}]})
+"""Its FC layers go beside conv2, and the next first layer beside conv3 and conv4."""
 
 
 class ProofError(BitstreamError):
@@ -114,6 +124,33 @@ def stream(accelerator: Accelerator) -> Dict[str, int]:
     return {"batches": BATCHES, "sums_compared": compared, "sums_differing": 0}
 
 
+def chain(accelerator: Accelerator) -> Dict[str, int]:
+    """Run BATCHES batches at once, twice, the second time with the first layer prepared.
+
+    Raises
+    ------
+    ProofError
+        If a sum differs, or batches were run one by one.
+    """
+    rng = np.random.default_rng(1)
+    parameters = random_parameters(CHAINED, rng)
+    accelerator.load(parameters)
+    if accelerator.run_size < BATCHES * accelerator.batch:
+        raise ProofError("the accelerator runs one batch at a time: no chain to prove")
+    shape = (BATCHES * accelerator.batch, CHAINED.height, CHAINED.width, 3)
+    pictures = rng.integers(0, 256, shape).astype(np.uint8)
+    expected = IntegerModel(parameters).sums(pictures)
+    for number, following in enumerate(([pictures], [])):
+        started = accelerator.start(pictures, *following)
+        if started.program.prepared != (number > 0):
+            raise ProofError(f"run {number} of a chain: its first layer was not computed ahead")
+        sums = accelerator.finish(started).sums
+        if not np.array_equal(sums, expected):
+            raise ProofError(f"run {number} of a chain: {np.count_nonzero(sums != expected)} of "
+                             f"{sums.size} sums differ")
+    return {"batches": BATCHES, "runs": 2, "sums_compared": 2 * expected.size, "sums_differing": 0}
+
+
 def run(device: Any, work: Callable[[Accelerator], Iterator[np.ndarray]]) -> Dict[str, Any]:
     """Compare everything that `device` computes of some work.
 
@@ -132,9 +169,10 @@ def run(device: Any, work: Callable[[Accelerator], Iterator[np.ndarray]]) -> Dic
             cycles = accelerator.run(images[:1]).cycles
             compared += sum(layer.compared for layer in report.layers)
             pictures, networks = pictures + len(images), networks + 1
-        streamed = stream(accelerator)
+        streamed, chained = stream(accelerator), chain(accelerator)
     return {"networks": networks, "pictures": pictures, "bits_compared": compared,
             "bits_differing": 0, "cycles_of_the_last_run": cycles, "stream": streamed,
+            "chain": chained,
             "seconds": round(time.monotonic() - begun)}
 
 

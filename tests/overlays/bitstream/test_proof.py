@@ -9,6 +9,7 @@ from overlays.bitstream import proof
 from overlays.bitstream.proof import (
     PICTURE,
     ProofError,
+    chain,
     one_picture,
     prove,
     random_work,
@@ -19,7 +20,7 @@ from overlays.simulation.circuit import Circuit
 from pynq_bnn import Accelerator
 from pynq_bnn.devices.model import ModelDevice, sequencer
 from pynq_bnn.networks import load_parameters
-from pynq_bnn.registers import FP_CONV
+from pynq_bnn.registers import BIN_FC, FP_CONV
 
 
 def test_random_networks_are_compared_bit_by_bit():
@@ -36,6 +37,32 @@ def test_a_real_picture_goes_through_all_layers():
     assert (result["networks"], result["pictures"]) == (1, 1)
     assert result["bits_compared"] > 289_000
     assert result["stream"] == {"batches": 4, "sums_compared": 4 * 8 * 10, "sums_differing": 0}
+    assert result["chain"] == {"batches": 4, "runs": 2, "sums_compared": 2 * 4 * 8 * 10,
+                               "sums_differing": 0}
+
+
+def test_a_wrong_sum_in_a_chain_ends_it(monkeypatch):
+    compute = sequencer.compute
+
+    def wrong(stage, source, parameters):
+        result = compute(stage, source, parameters)
+        if stage.kind == BIN_FC and wrong.called == 2:  # beside the second batch's conv2
+            result = result ^ 1
+        wrong.called += stage.kind == BIN_FC
+        return result
+
+    wrong.called = 0
+    monkeypatch.setattr(sequencer, "compute", wrong)
+    with Accelerator(ModelDevice(batch=2)) as accelerator, pytest.raises(
+            ProofError, match=r"run 0 of a chain: \d+ of 80 sums differ"):
+        chain(accelerator)
+
+
+def test_batches_one_by_one_prove_no_chain(monkeypatch):
+    monkeypatch.setattr("pynq_bnn.driver.chain.BATCHES_MAX", 1)
+    with Accelerator(ModelDevice(batch=2)) as accelerator, pytest.raises(
+            ProofError, match="one batch at a time"):
+        chain(accelerator)
 
 
 def test_a_wrong_sum_in_a_stream_ends_it(monkeypatch):
