@@ -20,8 +20,9 @@ lint: .venv-test/ready
 	.venv-test/bin/mypy
 	.venv-test/bin/vermin --target=3.8- --violations --eval-annotations --no-tips pynq_bnn host_ref overlays setup.py
 
+# Two at a time, file by file: what a file's tests share is made once.
 test-main: .venv-test/ready
-	.venv-test/bin/python -m pytest -m "not slow"
+	.venv-test/bin/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 # The real PYNQ on a simulated device: 3.1 (numpy < 2, so this is the old-numpy run too) and 4.0.
 test-pynq: .venv-pynq31/ready .venv-pynq40/ready

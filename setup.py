@@ -39,7 +39,7 @@ setup(
         "cluster": ["distributed>=2023.5"],
         "training": ["torch>=2.1", "tqdm", "matplotlib>=3.4"],
         # setuptools and wheel build our wheel; PYNQ 3.1 wants pkg_resources, which newer ones lack
-        "test": ["pytest>=7", "matplotlib>=3.4", "tqdm", "nbclient", "ipykernel",
+        "test": ["pytest>=7", "pytest-xdist>=3", "matplotlib>=3.4", "tqdm", "nbclient", "ipykernel",
                  "distributed>=2023.5", "setuptools>=59.6,<81", "wheel"],
         # the site; selenium drives a browser over it
         "docs": ["sphinx>=8", "myst-nb>=1.1", "furo", "sphinx-copybutton", "selenium>=4",
