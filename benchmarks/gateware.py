@@ -73,31 +73,31 @@ def main() -> None:
             "config": asdict(device.config), "latency_cycles": arguments.latency,
             "bytes_per_cycle": arguments.bytes_per_cycle,
             "networks": {name: [profile.to_dict() for profile in profiles]
-                         for name, (profiles, _) in found.items()},
-            "streams": {name: {"batch": profiles[-1].batch, "cycles": cycles}
-                        for name, (profiles, cycles) in found.items()}}, indent=1) + "\n")
+                         for name, (profiles, *_) in found.items()},
+            "streams": {name: {"pictures": pictures, "cycles": cycles}
+                        for name, (_, pictures, cycles) in found.items()}}, indent=1) + "\n")
 
 
-def measure(name: str, device: RtlDevice) -> Tuple[List[Profile], int]:
-    """One picture and the largest batch of a network, and the cycles of a batch in a stream."""
+def measure(name: str, device: RtlDevice) -> Tuple[List[Profile], int, int]:
+    """One picture and the largest batch of a network; pictures and cycles of a run in a stream."""
     print(f"\n{name}")
     with Classifier(name, device, TIMEOUT_S, False) as classifier:
         network = classifier.parameters.network
         rng = np.random.default_rng(0)
-        shape = (3, classifier.batch, network.height, network.width, 3)
-        batches = rng.integers(0, 256, shape).astype(np.uint8)
-        profiles = [report(classifier, device, batches[0][:count])
+        shape = (classifier.run_size, network.height, network.width, 3)
+        pictures = rng.integers(0, 256, shape).astype(np.uint8)
+        profiles = [report(classifier, device, pictures[:count])
                     for count in sorted({1, classifier.batch})]
-        return profiles, in_stream(classifier, batches)
+        return profiles, len(pictures), in_stream(classifier, pictures)
 
 
-def in_stream(classifier: Classifier, batches: np.ndarray) -> int:
-    """Cycles of a batch between others: the first of three makes its first layer."""
-    accelerator = classifier.accelerator
-    accelerator.finish(accelerator.start(batches[0], batches[1]))
-    cycles = accelerator.finish(accelerator.start(batches[1], batches[2])).cycles
-    print(f"\nin a stream of batches of {classifier.batch}: {cycles:,} cycles, "
-          f"{cycles / classifier.batch:,.0f} a picture")
+def in_stream(classifier: Classifier, pictures: np.ndarray) -> int:
+    """Cycles of a longest run between others: a batch before it makes its first layer."""
+    accelerator, size = classifier.accelerator, classifier.batch
+    accelerator.finish(accelerator.start(pictures[:size], pictures))
+    cycles = accelerator.finish(accelerator.start(pictures, pictures[:size])).cycles
+    print(f"\nin a stream, runs of {len(pictures)}, batches of {size}: {cycles:,} cycles, "
+          f"{cycles / len(pictures):,.0f} a picture")
     return cycles
 
 

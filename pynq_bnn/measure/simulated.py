@@ -39,12 +39,12 @@ def simulated(network: str = "cifar10") -> Tuple[Profile, ...]:
 
 
 def stream_cycles(network: str = "cifar10") -> Optional[float]:
-    """Cycles a picture in a long stream of full batches, whose first layers are computed beside
-    others' last ones; None if the package has no such network.
+    """Cycles a picture in a long stream of the longest runs, whose batches are computed beside one
+    another; None if the package has no such network.
     """
     document = json.loads(CYCLES.read_text(encoding="utf-8"))
     run = document["streams"].get(network)
-    return None if run is None else run["cycles"] / run["batch"]
+    return None if run is None else run["cycles"] / run["pictures"]
 
 
 def shipped_config() -> Dict[str, int]:
