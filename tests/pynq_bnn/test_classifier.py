@@ -221,7 +221,7 @@ def started(classifier, monkeypatch):
 
 
 def test_full_batches_whose_number_is_known_make_one_run(classifier, model, pictures, started):
-    assert (classifier.batch, classifier.run_size) == (4, 44)
+    assert (classifier.batch, classifier.run_size) == (4, 48)
     expected = model.sums(pictures)
     for call in (lambda: classifier.classify(pictures).sums,
                  lambda: classifier.classify(list(pictures)).sums,

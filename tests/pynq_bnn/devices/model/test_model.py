@@ -22,7 +22,7 @@ def test_identification(rig):
     assert rig.fields("CAP_LIMITS") == {"SIDE": 32, "CLASSES": 64, "CHANNELS": 512}
     assert rig.fields("CAP_FC") == {"INPUTS": 8192, "BATCH": 2}
     assert rig.read("CAP_FMAP_ROWS") == 2048
-    assert rig.fields("CAP_PROGRAM") == {"STEPS": 512, "LOG": 32}
+    assert rig.fields("CAP_PROGRAM") == {"STEPS": r.PROGRAM_STEPS_MAX, "LOG": 32}
     assert rig.fields("STATUS") == dict.fromkeys(DONE, 0)
 
 

@@ -135,16 +135,17 @@ def test_a_program_writes_stage_registers_alone(rig, offset):
     assert rig.read("PROGRAM_STEPS") == 4
 
 
-@pytest.mark.parametrize("steps", [0, 513, 0xFFFFFFFF])
+@pytest.mark.parametrize("steps", [0, r.PROGRAM_STEPS_MAX + 1, 0xFFFFFFFF])
 def test_a_program_of_no_or_too_many_steps(rig, steps):
-    address = rig.place([r.offset("BATCH") | 2 << 32] * 513)
+    address = rig.place([r.offset("BATCH") | 2 << 32] * (r.PROGRAM_STEPS_MAX + 1))
     rig.write(PROGRAM_ADDRESS=address, PROGRAM_STEPS=steps, CONTROL=1)
     assert rig.fields("STATUS") == STOPPED
     assert rig.error() == ("PROGRAM", 0, 0, r.offset("PROGRAM_STEPS"))
     assert rig.read("BATCH") == 1
     rig.reset()
-    rig.write(PROGRAM_ADDRESS=address, PROGRAM_STEPS=512, CONTROL=1)
-    assert (rig.fields("STATUS")["DONE"], rig.read("BATCH"), rig.read("STEP")) == (1, 2, 512)
+    rig.write(PROGRAM_ADDRESS=address, PROGRAM_STEPS=r.PROGRAM_STEPS_MAX, CONTROL=1)
+    assert rig.fields("STATUS")["DONE"]
+    assert (rig.read("BATCH"), rig.read("STEP")) == (2, r.PROGRAM_STEPS_MAX)
 
 
 def test_a_program_that_cannot_be_fetched(rig):
