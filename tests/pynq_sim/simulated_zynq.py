@@ -82,10 +82,11 @@ class SimulatedZynq(Device):
         self.afi: Dict[int, int] = dict(AFI_32_BIT)  # as some boot images leave them
         self.stuck_narrow = False
         whole = model.dram.read_words
+        used = HP_PORTS[:model.registers.fields("CAP_COMPUTE")["PORTS"]]
 
         def read_words(address: int, count: int) -> np.ndarray:
             words = whole(address, count)
-            narrow = any(self.afi[port * 0x1000] & 1 for port in HP_PORTS)
+            narrow = any(self.afi[port * 0x1000] & 1 for port in used)
             return words & np.uint64(0xFFFF_FFFF) if narrow else words
 
         model.dram.read_words = read_words

@@ -45,7 +45,9 @@ def test_nothing_is_said_to_a_foreign_design(load, foreign, parameters, pictures
     classifier = Classifier(parameters, overlay)
     path = Path(overlay.bitfile_name)
     sha = hashlib.sha256(path.read_bytes()).hexdigest()
-    under_way = [classifier.stream(pictures), classifier.accelerator.step_through(pictures[:1])]
+    # batch by batch, of which the third has not been started when the other design comes
+    under_way = [classifier.stream(list(pictures)),
+                 classifier.accelerator.step_through(pictures[:1])]
     for each in under_way:
         next(each)
     foreign()
