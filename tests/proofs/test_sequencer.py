@@ -166,7 +166,7 @@ FAULTS = (  # what stands there, what instead, and the claims that this breaks
      "with m.If(side.again & now.in_program):\n            m.d.sync += side.beside.eq(0)",
      (GOES_ON,)),
     ("self._beside(m, now, now.conv, now.logged | now.fp.again)",
-     "self._beside(m, now, now.conv, now.logged | now.fp.beside)", (GOES_ON,)),
+     "self._beside(m, now, now.conv, now.logged | ~now.fp.again)", (GOES_ON,)),
     ("now.at_end.eq(self.step == now.steps)", "now.at_end.eq(self.step == self.program_steps)",
      ("no step past the last one",)),
     ("[self.step.eq(self.step + 1), now.settle.eq(0)]", "[now.settle.eq(0)]",
