@@ -19,7 +19,7 @@ class WholeBytes(wiring.Component):
     each byte's first part clears what the memory had.  A pixel has a place in the memory by the
     quarter of the row in which the byte lies.
 
-    Cost for the full configuration: 30 LUT, 110 FF, 1 BRAM36 if `least` is 4.
+    Cost for the full configuration: 1 BRAM36 if `least` is 4.
 
     Parameters
     ----------

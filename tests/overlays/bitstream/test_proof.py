@@ -41,18 +41,23 @@ def test_a_real_picture_goes_through_all_layers():
                                "sums_differing": 0}
 
 
-def test_a_wrong_sum_in_a_chain_ends_it(monkeypatch):
-    compute = sequencer.compute
+def spoil(monkeypatch, kind, number):
+    """Let the model's stage of this kind and number, from 0, give wrong bits."""
+    compute, seen = sequencer.compute, []
 
     def wrong(stage, source, parameters):
         result = compute(stage, source, parameters)
-        if stage.kind == BIN_FC and wrong.called == 2:  # beside the second batch's conv2
-            result = result ^ 1
-        wrong.called += stage.kind == BIN_FC
+        if stage.kind == kind:
+            seen.append(stage)
+            if len(seen) == number + 1:
+                return result ^ 1
         return result
 
-    wrong.called = 0
     monkeypatch.setattr(sequencer, "compute", wrong)
+
+
+def test_a_wrong_sum_in_a_chain_ends_it(monkeypatch):
+    spoil(monkeypatch, BIN_FC, 2)  # beside the second batch's conv2
     with Accelerator(ModelDevice(batch=2)) as accelerator, pytest.raises(
             ProofError, match=r"run 0 of a chain: \d+ of 80 sums differ"):
         chain(accelerator)
@@ -66,17 +71,7 @@ def test_batches_one_by_one_prove_no_chain(monkeypatch):
 
 
 def test_a_wrong_sum_in_a_stream_ends_it(monkeypatch):
-    compute = sequencer.compute
-
-    def wrong(stage, source, parameters):
-        result = compute(stage, source, parameters)
-        if stage.kind == FP_CONV and wrong.called == 2:  # a first layer beside the one before
-            result = result ^ 1
-        wrong.called += stage.kind == FP_CONV
-        return result
-
-    wrong.called = 0
-    monkeypatch.setattr(sequencer, "compute", wrong)
+    spoil(monkeypatch, FP_CONV, 2)  # a first layer beside the one before
     with Accelerator(ModelDevice(batch=2)) as accelerator, pytest.raises(
             ProofError, match=r"batch 2 of a stream: \d+ of 20 sums differ"):
         stream(accelerator)

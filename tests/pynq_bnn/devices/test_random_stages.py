@@ -49,7 +49,7 @@ class Writer:
         self.maps: Dict[int, Map] = {}
         self.steps: List[Step] = []
         self.words: List[np.ndarray] = []
-        self.stored = 0
+        self.stored: List[int] = []  # classes of each
         self.kinds: List[Tuple[int, int, int]] = []
         self.picture = int(self.rng.integers(2, 9)), int(self.rng.integers(2, 9))
         self._fp_conv(r.FMAP_A)
@@ -106,9 +106,9 @@ class Writer:
         layer = net.Layer("", net.LAST, 1, 1, here.height * here.width * here.channels,
                           int(self.rng.integers(2, 20)))
         self._compute(r.LAST, source, r.SUMS, here, layer, 0)
-        self.steps += program.store(r.SUMS, SUMS + 128 * BATCH * self.stored,
+        self.steps += program.store(r.SUMS, SUMS + 128 * BATCH * len(self.stored),
                                     BATCH * packing.SUMS_WORDS)
-        self.stored += 1
+        self.stored.append(layer.out_channels)
 
     def _compute(self, kind: int, source: int, target: int, here: Map, layer: net.Layer,
                  mode: int) -> None:
@@ -145,7 +145,7 @@ class Writer:
                              (PARAMETERS, np.concatenate(self.words))):
             data = words.view(np.uint8)
             memory[place:place + len(data)] = data
-        memory[SUMS:SUMS + 128 * BATCH * self.stored] = 0
+        memory[SUMS:SUMS + 128 * BATCH * len(self.stored)] = 0
         write = device.mmio.write
         write(r.offset("CONTROL"), r.encode("CONTROL", RESET=1))
         write(r.offset("PROGRAM_ADDRESS"), base + PROGRAM)
@@ -156,8 +156,9 @@ class Writer:
         status = r.decode("STATUS", device.mmio.read(r.offset("STATUS")))
         error = r.decode("ERROR", device.mmio.read(r.offset("ERROR")))
         assert status["DONE"], (error, self.kinds)
-        sums = memory[SUMS:SUMS + 128 * BATCH * self.stored].copy().view("<i2")
-        return sums.reshape(self.stored, BATCH, 64)[..., :2]
+        sums = memory[SUMS:SUMS + 128 * BATCH * len(self.stored)].copy().view("<i2")
+        return np.concatenate([some[:, :classes].reshape(-1) for some, classes in zip(
+            sums.reshape(-1, BATCH, 64), self.stored)])
 
 
 class _Size(NamedTuple):
