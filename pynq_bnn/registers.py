@@ -106,7 +106,7 @@ ERROR_MEANINGS: Dict[int, str] = {
 NO_STEP = 0xFFFF
 """ERROR.STEP of what no program step started."""
 LOG_ENTRIES = 32
-PROGRAM_STEPS_MAX = 1024
+PROGRAM_STEPS_MAX = 2048
 
 # What every device keeps to (docs/contract.md): DMA, and the limits of a stage.
 WORD_BYTES = 8

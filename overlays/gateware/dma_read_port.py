@@ -27,7 +27,7 @@ FAULT_LATENCY = 2
 
 
 class DmaReadPort(wiring.Component):
-    """Reads bursts of 128 bytes, up to eight at a time, into a FIFO of block RAM.
+    """Reads bursts of 128 bytes, up to eight at a time, into a FIFO of LUTRAM.
 
     A burst is asked for only when the FIFO has room for it, so RREADY is always 1.  All bursts have
     ID 0 and come back in order.  `issue` may be pulsed in a cycle in which `can_issue` is 1; the
@@ -47,7 +47,7 @@ class DmaReadPort(wiring.Component):
     can_issue, issue, burst, order : Out(1), In(1), In(25), In(ORDER_BITS)
         Ask for the burst at 128 * `burst`; `order` counts those of all ports.
     available, take, unit : Out(1), In(1), Out(128)
-        The FIFO holds a unit; take it; in the next cycle it is what block RAM puts out.
+        The FIFO holds a unit; take it; in the next cycle it is in the memory's register.
     idle : Out(1)
         A register: all that was asked for had arrived a cycle before.
     empty : Out(1)
@@ -124,7 +124,8 @@ class DmaReadPort(wiring.Component):
     def _fifo(self, m: Module, arrived: Signal, odd: Signal, data: Signal) -> Signal:
         """The FIFO; returns the pulse that frees a burst's room."""
         depth = self.fifo_bursts * BURST_UNITS
-        fifo = m.submodules.fifo = memory.Memory(shape=UNIT, depth=depth, init=[])
+        fifo = m.submodules.fifo = memory.Memory(shape=UNIT, depth=depth, init=[],
+                                                 attrs={"ram_style": "distributed"})
         write, read = fifo.write_port(granularity=WORD), fifo.read_port()
         head, tail = Signal(range(depth)), Signal(range(depth))
         complete, freed = Signal(), Signal()

@@ -83,7 +83,7 @@ class DmaReader(wiring.Component):
         After `reset`: bursts that nobody waits for are still on their way.
     """
 
-    def __init__(self, ports: int = 2, fifo_bursts: int = 32) -> None:
+    def __init__(self, ports: int = 2, fifo_bursts: int = 16) -> None:
         if ports not in (1, 2, 4):
             raise ValueError(f"{ports} HP ports: the reader has 1, 2 or 4")
         self.ports, self.streams = ports, max(1, ports // 2)

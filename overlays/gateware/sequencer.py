@@ -1,10 +1,11 @@
 """The sequencer: replays programs, starts stages, counts their cycles, stops at errors."""
 
-from amaranth import Cat, Module, Mux, Signal, Value
+from amaranth import Module, Mux, Signal
 from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
 
 from overlays.gateware import unit_memory
+from overlays.gateware.beside import Beside, Convolution, beside_conv, beside_fp
 from overlays.gateware.config import Config
 from overlays.gateware.pipeline import register
 from overlays.gateware.register_layout import StageRegisters, layout, width
@@ -35,11 +36,6 @@ CODE_BITS, STAGE_BITS, STEP_BITS = (width("ERROR", name) for name in ("CODE", "S
 Cause = data.StructLayout({
     "code": CODE_BITS, "kind": STAGE_BITS, "step": STEP_BITS, "address": 32})
 """What ERROR and ERROR_ADDRESS say."""
-
-
-Convolution = data.StructLayout({"loaded": 1, "done": 1, "busy": 1, "waiting": 1})
-"""Of a convolution that was begun: it has all its parameters, it has ended; and of this cycle,
-lanes are busy, or wait for parameters."""
 
 
 class Sequencer(wiring.Component):
@@ -155,33 +151,11 @@ class Sequencer(wiring.Component):
             now.bad_address.eq(self.program_address % r.BURST_BYTES != 0),
             now.programmable.eq(sum((now.word_offset == offset) for offset in offsets) != 0),
             now.starts_stage.eq(now.word_offset == r.offset("STAGE")),
-            now.fp.collides.eq(self._collides_with_fp(now)),
-            now.conv.collides.eq(self._collides_with_conv(now)),
+            now.fp.collides.eq(~now.to_parameters & ~beside_fp(
+                self.kind, self.registers, now.fp_to_a)),
+            now.conv.collides.eq(~beside_conv(
+                self.kind, self.registers, now.conv_in_b, now.conv_a_to_b)),
         ]
-
-    def _collides_with_fp(self, now: "_Now") -> Value:
-        """Whether the next stage must wait for the end of FP_CONV.
-
-        Beside it may run what moves parameters, and what keeps to B while it writes A.
-        """
-        kind, s = self.kind, self.registers
-        elsewhere = Mux(kind.matches(r.BIN_CONV, r.BIN_FC), s.target.matches(*r.QUARTERS),
-                        kind.matches(r.LAST, r.STORE) & (s.source != r.FMAP_A))
-        return ~now.to_parameters & ~(now.fp_to_a & elsewhere)
-
-    def _collides_with_conv(self, now: "_Now") -> Value:
-        """Whether the next stage must wait for the end of BIN_CONV.
-
-        Beside it may run any LOAD; FP_CONV into A while it keeps to B; and while it reads A and
-        writes the first quarter of B, at most every other cycle, FC stages in the other quarters.
-        """
-        kind, s = self.kind, self.registers
-        in_quarters = s.source.matches(*r.QUARTERS) & (
-            (kind == r.LAST) | (kind == r.BIN_FC) & s.target.matches(*r.QUARTERS))
-        of_sums = (kind == r.STORE) & (s.source == r.SUMS)
-        into_a = (kind == r.FP_CONV) & (s.target == r.FMAP_A)
-        return ~((kind == r.LOAD) | now.conv_in_b & into_a
-                 | now.conv_a_to_b & (in_quarters | of_sums))
 
     def _start(self, m: Module, now: "_Now") -> None:
         """From the host's write to the fetch of a program, or to a stage of its own."""
@@ -319,29 +293,6 @@ class Sequencer(wiring.Component):
                 self.stages, self.cycles)]
             m.d.sync += now.state.eq(State.STOPPED)
 
-    def _beside(self, m: Module, now: "_Now", side: "_Side", taken: Value) -> None:
-        """A convolution once it has its parameters; its last entry waits while `taken`."""
-        says = getattr(self, side.name)
-        is_its = now.run_kind == side.kind
-        counter, through = side.counter, side.through
-        m.submodules[side.name] = counter
-        m.d.comb += [
-            counter.kind.eq(side.kind), counter.begin.eq(self.begin & (self.kind == side.kind)),
-            counter.runs.eq((now.running & is_its | side.beside) & ~says.done & ~through[0]),
-            counter.busy.eq(says.busy), counter.waiting.eq(says.waiting),
-            side.freed.eq(now.running & is_its & says.loaded),
-            side.again.eq(side.beside & through.all() & ~taken),
-        ]
-        with m.If(side.again):
-            m.d.sync += side.beside.eq(0)
-        with m.If(side.freed & ~now.fault & ~self.reset):
-            m.d.sync += side.beside.eq(1)
-        # the counter settles
-        m.d.sync += [
-            through.eq(Mux(side.beside & ~side.again, Cat(says.done | through[0], through[0]), 0)),
-            side.in_turn.eq(register(m, side.freed, f"{side.name}_freed")),
-        ]
-
     def _log(self, m: Module, now: "_Now") -> None:
         """Count the running stage's cycles and write its entry when it ends.
 
@@ -354,8 +305,11 @@ class Sequencer(wiring.Component):
             main.runs.eq(now.running & ~self.ended), main.busy.eq(self.stage_busy),
             main.waiting.eq(self.stage_waiting),
         ]
-        self._beside(m, now, now.fp, now.logged)
-        self._beside(m, now, now.conv, now.logged | now.fp.again)
+        for side, says, taken in ((now.fp, self.fp, now.logged),
+                                  (now.conv, self.conv, now.logged | now.fp.again)):
+            side.follow(m, says, begins=self.begin & (self.kind == side.kind),
+                        running=now.running & (now.run_kind == side.kind),
+                        stopped=now.fault | self.reset, taken=taken)
         ended, handed_over, room = Signal(), Signal(), Signal()
         m.d.comb += ended.eq(now.running & self.ended | now.fp.freed | now.conv.freed)
         with m.If(ended):
@@ -383,18 +337,6 @@ class Sequencer(wiring.Component):
         with m.If(now.logged & room):
             m.d.sync += self.stages.eq(self.stages + 1)
 
-class _Side:
-    """A convolution that may run on beside other stages: whether it does, and its log entry."""
-
-    def __init__(self, name: str, kind: int) -> None:
-        self.name, self.kind = name, kind
-        self.counter = StageCounter()
-        self.beside, self.collides, self.freed, self.again, self.in_turn, self.has_room = (
-            Signal(name=f"{name}_{what}") for what in (
-                "beside", "collides", "freed", "again", "in_turn", "has_room"))
-        self.through = Signal(2, name=f"{name}_through")  # after its end
-        self.index = Signal(range(r.LOG_ENTRIES), name=f"{name}_index")
-
 
 class _Now:
     """What the sequencer's parts share of where it stands."""
@@ -402,7 +344,7 @@ class _Now:
     def __init__(self) -> None:
         self.state = Signal(State)
         self.in_program, self.running = Signal(), Signal()
-        self.fp, self.conv = _Side("fp", r.FP_CONV), _Side("conv", r.BIN_CONV)
+        self.fp, self.conv = Beside("fp", r.FP_CONV), Beside("conv", r.BIN_CONV)
         self.fp_to_a, self.conv_in_b, self.conv_a_to_b = Signal(), Signal(), Signal()
         self.logging, self.logged = Signal(), Signal()
         self.run_kind, self.run_step = Signal(KIND_BITS), Signal(STEP_BITS)
