@@ -19,6 +19,7 @@ import pytest
 from amaranth import Array, Cat, ClockDomain, Module, Signal, Value
 from amaranth.back import verilog
 from amaranth.hdl import Fragment
+from amaranth.hdl._dsl import FSM
 from amaranth.lib import enum, wiring
 
 TIMEOUT_S = 600
@@ -118,6 +119,30 @@ class Claims:
         value = Signal((4 * most + 4).bit_length())
         self.m.d.sync += value.eq(value + up - down)
         return value
+
+    def grows(self, name: str, restart: Value, moves: Value, stands: Value,
+              *places: Value) -> None:
+        """Claim that the place that it `stands` at is further on than that of the last move.
+
+        Places are digits, the highest one first.  There are only so many, so there are only so
+        many moves until `restart`.
+        """
+        place = Cat(*reversed([Value.cast(each) for each in places]))
+        last, some = Signal(len(place)), Signal()
+        with self.m.If(restart):
+            self.m.d.sync += some.eq(0)
+        with self.m.Elif(moves):
+            self.m.d.sync += [last.eq(place), some.eq(1)]
+        self.claim(name, ~(stands & some) | restart | (place > last))
+
+    def patience(self, most: int, waits: Value) -> Signal:
+        """For how many cycles it has waited by now, up to `most` + 1."""
+        cycles = Signal(range(most + 2))
+        with self.m.If(~waits):
+            self.m.d.sync += cycles.eq(0)
+        with self.m.Elif(cycles <= most):
+            self.m.d.sync += cycles.eq(cycles + 1)
+        return cycles
 
     def in_order(self, pushed: Value, push_mark: Value, popped: Value, pop_mark: Value,
                  most: int) -> None:
@@ -225,6 +250,8 @@ def _parts(name: str, one: object) -> Iterable[Tuple[str, object]]:
     """What a name stands for: a value, several, or those that an object of the gateware's holds."""
     if isinstance(one, (Array, list)):
         return [(name, each) for each in one]
+    if isinstance(one, FSM):
+        return [("state", one.state)]
     if type(one).__module__.startswith("overlays.") and not isinstance(one, wiring.Component):
         return [(mine, Value.cast(each) if isinstance(each, enum.EnumView) else each)
                 for mine, each in getattr(one, "__dict__", {}).items()]
@@ -251,11 +278,23 @@ def _abc(folder: Path, output: int, commands: str) -> str:
         capture_output=True, text=True, timeout=2 * TIMEOUT_S, check=True).stdout
 
 
-def faulty(block: Type[wiring.Component], right: str, wrong: str) -> Type[wiring.Component]:
-    """The block from its module's source, `right` once replaced by `wrong`."""
+def faulty(block: Type[wiring.Component], right: str, wrong: str,
+           within: Optional[types.ModuleType] = None) -> Type[wiring.Component]:
+    """The block, `right` once replaced by `wrong` in its module or in one it imports from."""
     module = sys.modules[block.__module__]
-    source = inspect.getsource(module)
-    assert source.count(right) == 1, f"{right!r} is {source.count(right)} times in {module}"
-    changed = types.ModuleType(module.__name__)
-    exec(compile(source.replace(right, wrong), module.__file__, "exec"), changed.__dict__)
+    broken = within or module
+    source = inspect.getsource(broken)
+    assert source.count(right) == 1, f"{right!r} is {source.count(right)} times in {broken}"
+    changed = _executed(broken, source.replace(right, wrong))
+    if within:
+        theirs, changed = changed, _executed(module, inspect.getsource(module))
+        for name, value in vars(within).items():
+            if vars(changed).get(name) is value:
+                setattr(changed, name, getattr(theirs, name))
     return getattr(changed, block.__name__)
+
+
+def _executed(module: types.ModuleType, source: str) -> types.ModuleType:
+    fresh = types.ModuleType(module.__name__)
+    exec(compile(source, module.__file__, "exec"), fresh.__dict__)
+    return fresh

@@ -3,6 +3,7 @@
 import pytest
 from amaranth import Cat, Const, Mux, Signal
 
+from overlays.gateware import beside
 from overlays.gateware.config import SMALL
 from overlays.gateware.sequencer import Sequencer, State
 from overlays.gateware.stage_check import StageCheck
@@ -162,11 +163,8 @@ FAULTS = (  # what stands there, what instead, and the claims that this breaks
      "~(now.fp.collides | now.conv.beside & now.conv.collides)", (GOES_ON,)),
     ("with m.Case(State.FETCH), m.If(self.fetched):",
      "with m.Case(State.FETCH), m.If(self.fetched & self.loader_ready):", (GOES_ON,)),
-    ("with m.If(side.again):\n            m.d.sync += side.beside.eq(0)",
-     "with m.If(side.again & now.in_program):\n            m.d.sync += side.beside.eq(0)",
-     (GOES_ON,)),
-    ("self._beside(m, now, now.conv, now.logged | now.fp.again)",
-     "self._beside(m, now, now.conv, now.logged | ~now.fp.again)", (GOES_ON,)),
+    ("(now.conv, self.conv, now.logged | now.fp.again)",
+     "(now.conv, self.conv, now.logged | ~now.fp.again)", (GOES_ON,)),
     ("now.at_end.eq(self.step == now.steps)", "now.at_end.eq(self.step == self.program_steps)",
      ("no step past the last one",)),
     ("[self.step.eq(self.step + 1), now.settle.eq(0)]", "[now.settle.eq(0)]",
@@ -180,6 +178,11 @@ FAULTS = (  # what stands there, what instead, and the claims that this breaks
 @pytest.mark.parametrize("right, wrong, claims", FAULTS)
 def test_a_fault_is_found(tmp_path, right, wrong, claims):
     RunClaims(faulty(Sequencer, right, wrong)(SMALL)).must_break(tmp_path, claims)
+
+
+def test_a_convolution_that_never_ends_is_found(tmp_path):
+    broken = faulty(Sequencer, "with m.If(self.again):", "with m.If(self.again & begins):", beside)
+    RunClaims(broken(SMALL)).must_break(tmp_path, (GOES_ON,))
 
 
 def test_every_claim_has_a_fault():
