@@ -96,9 +96,11 @@ class Claims:
     def inside(self, name: str, block: str = "") -> Value:
         """What the block's module, or this one's within it, calls so where it is elaborated.
 
-        Or what has this name itself.
+        Or what has this name itself, which comes first.
         """
         found = self._inside.get((block or Path(_source(self.dut)).stem, name), {})
+        found = {each: value for each, value in found.items()
+                 if getattr(value, "name", None) == name} or found
         assert len(found) == 1, f"{len(found)} values are called {name}"
         return next(iter(found.values()))
 
