@@ -252,6 +252,8 @@ def _parts(name: str, one: object) -> Iterable[Tuple[str, object]]:
     """What a name stands for: a value, several, or those that an object of the gateware's holds."""
     if isinstance(one, (Array, list)):
         return [(name, each) for each in one]
+    if isinstance(one, enum.EnumView):
+        return [(name, Value.cast(one))]
     if isinstance(one, FSM):
         return [("state", one.state)]
     if type(one).__module__.startswith("overlays.") and not isinstance(one, wiring.Component):
