@@ -19,6 +19,7 @@ from pynq_bnn.devices.model import ModelDevice
 from pynq_bnn.devices.simulated.dram import Dram
 from pynq_bnn.driver import accelerator as accelerator_module
 from pynq_bnn.driver import run as run_module
+from pynq_bnn.driver.chain import BATCHES_MAX
 from pynq_bnn.driver.control import Control
 from pynq_bnn.driver.memory import DeviceMemory
 from pynq_bnn.errors import (
@@ -221,7 +222,7 @@ def started(classifier, monkeypatch):
 
 
 def test_full_batches_whose_number_is_known_make_one_run(classifier, model, pictures, started):
-    assert (classifier.batch, classifier.run_size) == (4, 48)
+    assert (classifier.batch, classifier.run_size) == (4, 4 * BATCHES_MAX)
     expected = model.sums(pictures)
     for call in (lambda: classifier.classify(pictures).sums,
                  lambda: classifier.classify(list(pictures)).sums,
@@ -238,7 +239,8 @@ def test_full_batches_whose_number_is_known_make_one_run(classifier, model, pict
 
 
 def test_more_than_a_run_takes(classifier, model, pictures, started):
-    many = np.concatenate([pictures] * 8)[:classifier.run_size + 11]
+    size = classifier.run_size + 11
+    many = np.concatenate([pictures] * (size // len(pictures) + 1))[:size]
     assert np.array_equal(classifier.sums(many), model.sums(many))
     assert started == [classifier.run_size, 8, 3]
     del started[:]
