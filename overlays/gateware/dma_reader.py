@@ -52,15 +52,14 @@ class DmaReader(wiring.Component):
     then sets `error` and stays so until `reset`; after a reset it is as new.  `reset` may come at
     any time.  A unit with a failing word, or one behind it, never leaves.
 
-    Cost with two ports: 390 LUT, 128 LUT as RAM, 690 FF, 4 BRAM36; with one: 165 LUT, 108 LUT as
-    RAM, 490 FF, 2 BRAM36.
+    Cost with two ports: 840 LUT as RAM, 704 of them the ports' FIFOs.
 
     Parameters
     ----------
     ports : int
         HP ports: 1, 2 or 4.
     fifo_bursts : int
-        Bursts that each port's FIFO holds, a power of two; 64 still cost the same block RAM.
+        Bursts that each port's FIFO holds, a power of two: twice what may be on their way.
 
     Attributes
     ----------

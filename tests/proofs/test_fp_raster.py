@@ -54,11 +54,13 @@ class RasterClaims(Claims):
 
     def _places(self, begun, running, begins, less):
         """Lemmas: each counter stands within its length, and its flags say where."""
-        shape, inside, number, passes = self.dut.shape, self.inside, self.dut.number, self.dut.passes
+        shape, number, passes, inside = (
+            self.dut.shape, self.dut.number, self.dut.passes, self.inside)
         for name, length in (("x", shape.width), ("y", shape.height), ("image", shape.images)):
             value = inside(name)
-            first, last, end, single, before_last, before_end = (inside(f"{name}_{what}") for what in (
-                "first", "last", "end", "single", "before_last", "before_end"))
+            first, last, end, single, before_last, before_end = (
+                inside(f"{name}_{what}") for what in (
+                    "first", "last", "end", "single", "before_last", "before_end"))
             bits = len(value)
             self.lemma(f"{name}, prepared", ~(begun | running)
                        | (single == (length == 1)) & (before_last == (length - 2)[:bits])

@@ -108,7 +108,8 @@ def test_claims(tmp_path):
 FURTHER, COMES = "every step is further on", "a step comes, unless weights are missing"
 ALL, NOTHING = "at the end each pass has had its last window", "and nothing after it"
 FAULTS = (  # what stands there, what instead, and the claims that this breaks
-    ("row_done.eq(moves & column.last)", "row_done.eq(moves & column.last & ~row.last)", (FURTHER,)),
+    ("row_done.eq(moves & column.last)", "row_done.eq(moves & column.last & ~row.last)",
+     (FURTHER,)),
     ("spacing.eq(spacing - 1)", "spacing.eq(spacing)", (COMES,)),
     ("flush.eq(pass_.last)", "flush.eq(pass_.first)", (ALL,)),
     ("active.eq(~flush)", "active.eq(1)", (NOTHING,)),
