@@ -16,8 +16,8 @@ from pynq_bnn import registers
 from pynq_bnn.driver import packing, program
 from pynq_bnn.driver.program import Addresses, Step
 
-BATCHES_MAX = 24
-"""More gain little: a chain's end costs 1 % by then, and memory holds all its pictures."""
+BATCHES_MAX = 12
+"""More gain little: a chain's end costs 2 % by then, and memory holds all its pictures."""
 CONV_RATE = 18
 """So many products of a convolution take as long as one of an FC layer: 18,432 lanes, and 1,024."""
 

@@ -101,7 +101,8 @@ class RunClaims(Claims):
         self.lemma("a stage is owed", ~self.inside("running") | running)
         entries = []
         for side in sides:
-            inside, through = (self.inside(f"{side.name}_{what}") for what in ("beside", "through"))
+            inside, through = (self.inside(f"{side.name}_{what}", "beside")
+                               for what in ("beside", "through"))
             self.lemma(f"{side.name} is owed", ~inside | side.beside | through[0])
             entries.append((f"{side.name}'s entry", inside & ~side.beside))
         self.lemma("a stage is asked for", ~state.matches(State.CHECK, State.BEGIN) | asked)
