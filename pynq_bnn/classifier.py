@@ -232,10 +232,14 @@ class Classifier:
                        self.device.clock_mhz, self._build, self.parameters.checksum)
 
     def _sizes(self, count: int) -> Iterator[int]:
-        """How many of `count` pictures each run takes: as many full batches as it can; the rest."""
+        """How many of `count` pictures each run takes: as many full batches as it can; the rest.
+
+        A shorter one comes first, as the device has nothing to do while its pictures are prepared.
+        """
         whole, rest = count - count % self.batch, count % self.batch
-        for start in range(0, whole, self.run_size):
-            yield min(self.run_size, whole - start)
+        if whole % self.run_size:
+            yield whole % self.run_size
+        yield from repeat(self.run_size, whole // self.run_size)
         if rest:
             yield rest
 

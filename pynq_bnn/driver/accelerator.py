@@ -22,7 +22,7 @@ from pynq_bnn.driver import chain, packing, program
 from pynq_bnn.driver.capabilities import identify
 from pynq_bnn.driver.control import LOAD_AGAIN, Control
 from pynq_bnn.driver.following import Prepared, Program
-from pynq_bnn.driver.loaded import Loaded, most_programs
+from pynq_bnn.driver.loaded import PROGRAMS, Loaded
 from pynq_bnn.driver.memory import READ_BACK_WORDS, SLOTS, DeviceMemory
 from pynq_bnn.driver.pictures import require_pictures
 from pynq_bnn.driver.run import Run, Started
@@ -158,8 +158,8 @@ class Accelerator:
             self.take()
             self._free()
             memory = DeviceMemory(self.device, network, len(stream.words),
-                                  packing.whole_bursts(steps), most_programs(batch, batches),
-                                  batch, _quieten(self.device, self.control), batches)
+                                  packing.whole_bursts(steps), PROGRAMS, batch,
+                                  _quieten(self.device, self.control), batches)
             loaded = Loaded(self.device, parameters, stream, memory, batch,
                             self.capabilities.counters,
                             (network.height, network.width, net.PICTURE_CHANNELS), overlaps,

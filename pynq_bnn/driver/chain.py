@@ -8,7 +8,7 @@ takes map A, stands beside the last convolutions of the batch before.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from host_ref import network as net
@@ -16,8 +16,8 @@ from pynq_bnn import registers
 from pynq_bnn.driver import packing, program
 from pynq_bnn.driver.program import Addresses, Step
 
-BATCHES_MAX = 12
-"""More gain little: a chain's end costs 2 % by then, and memory holds all its pictures."""
+BATCHES_MAX = 32
+"""More gain nothing: a chain's end costs 1 % by then, and memory holds all its pictures."""
 CONV_RATE = 18
 """So many products of a convolution take as long as one of an FC layer: 18,432 lanes, and 1,024."""
 
@@ -69,15 +69,18 @@ class Chain:
         sums_words = packing.output_words(network.layers[-1], batch)
         steps: List[Step] = []
         waiting: List[int] = []  # neighbours in the stream: one LOAD brings their parameters
+        made: Dict[Tuple[int, ...], List[Step]] = {}  # each batch's are the same
 
         def begin() -> None:
-            if waiting:
-                first, last = self.stream.spans[waiting[0]], self.stream.spans[waiting[-1]]
-                steps.extend(program.load_parameters(
+            layers = tuple(waiting)
+            if layers and layers not in made:
+                first, last = self.stream.spans[layers[0]], self.stream.spans[layers[-1]]
+                made[layers] = program.load_parameters(
                     addresses.parameters + first.start * packing.WORD_BYTES,
-                    last.start + last.count - first.start))
-            for index in waiting:
-                steps.extend(program.compute(network, index, batch, self.output))
+                    last.start + last.count - first.start)
+                for index in layers:
+                    made[layers] += program.compute(network, index, batch, self.output)
+            steps.extend(made.get(layers, ()))
             waiting.clear()
 
         def run(index: int) -> None:
@@ -132,11 +135,11 @@ def plan(network: net.Network, stream: packing.ParameterStream, batch: int, fmap
     if not hosts:
         return None
     behind = _shared_out(network, hosts, range(convs, len(layers)))
-    longest = 1
-    while longest < BATCHES_MAX and len(Chain(network, stream, batch, turn, behind).steps(
-            ANYWHERE, longest + 1, False)) <= program_steps:
-        longest += 1
-    return Chain(network, stream, batch, turn, behind, longest) if longest > 1 else None
+    any_length = Chain(network, stream, batch, turn, behind)
+    # every batch more between the first and the last takes as many steps
+    two, three = (len(any_length.steps(ANYWHERE, batches, False)) for batches in (2, 3))
+    longest = min(BATCHES_MAX, 2 + (program_steps - two) // (three - two))
+    return replace(any_length, longest=longest) if longest > 1 else None
 
 
 def _convolutions(network: net.Network) -> int:

@@ -10,17 +10,12 @@ from pynq_bnn.devices import Device
 from pynq_bnn.driver import packing, program
 from pynq_bnn.driver.chain import Chain
 from pynq_bnn.driver.following import Program
-from pynq_bnn.driver.memory import SLOTS, DeviceMemory
+from pynq_bnn.driver.memory import DeviceMemory
 
-PROGRAMS_OF_FULL_BATCHES = 2 * SLOTS * SLOTS
-"""Of each number of full batches: prepared or not, in each slot, and in which the next ones are, if
-any.
+PROGRAMS = 24
+"""Programs that are kept.  A long stream's runs have eight, whatever its length; there can be
+hundreds in all, of each number of batches in each slot, and the next in another.
 """
-
-
-def most_programs(batch: int, longest: int) -> int:
-    """How many programs there can be of a network whose chains are of up to `longest` batches."""
-    return SLOTS * (batch - 1) + PROGRAMS_OF_FULL_BATCHES * longest
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +24,8 @@ class Loaded:
 
     `shape` is one picture's; `overlaps` if a full batch's first layer can be computed beside the
     last ones of the batch before; `chain` says how several full batches make one run, if they can.
-    `programs` has the address and the steps of each program that was written, `cycles` how long one
-    of its kind took.
+    `programs` has the address and the steps of the programs that lie in its memory, the one used
+    last behind; `cycles` has how long one of a kind took.
     """
 
     device: Device
@@ -56,14 +51,27 @@ class Loaded:
         return able and following >= self.batch
 
     def program_of(self, which: Program) -> Tuple[int, List[program.Step]]:
-        """Address and steps of a program; written when first asked for."""
-        known = self.programs.get(which)
+        """Address and steps of a program, written unless it is one of those that were used last.
+
+        It may be written over another one: whoever calls this knows that none is running.
+        """
+        known = self.programs.pop(which, None)
         if known is None:
-            word = self.memory.program_word(len(self.programs))
             steps = self._steps(which)
+            word = self._program_place()
             self.memory.write("programs", program.encode(steps), word)
-            known = self.programs[which] = self.memory.address("programs", word), steps
+            known = self.memory.address("programs", word), steps
+        self.programs[which] = known
         return known
+
+    def _program_place(self) -> int:
+        """Word of a place in the programs' buffer, of the one unused longest if all are taken."""
+        if len(self.programs) == PROGRAMS:
+            del self.programs[next(iter(self.programs))]
+        taken = {address for address, _ in self.programs.values()}
+        words = map(self.memory.program_word, range(PROGRAMS))
+        return next(word for word in words
+                    if self.memory.address("programs", word) not in taken)
 
     def _steps(self, which: Program) -> List[program.Step]:
         memory = self.memory

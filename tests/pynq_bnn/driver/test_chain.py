@@ -1,6 +1,7 @@
 """Several batches in one program: its order, and that every picture's sums are the reference's."""
 
 import gc
+import sys
 
 import numpy as np
 import pytest
@@ -11,8 +12,10 @@ from host_ref.random_networks import random_parameters
 from pynq_bnn import registers
 from pynq_bnn.devices.model import ModelDevice
 from pynq_bnn.devices.simulated.dram import Dram
-from pynq_bnn.driver import chain, packing
+from pynq_bnn.driver import chain, packing, program
 from pynq_bnn.driver.accelerator import Accelerator
+from pynq_bnn.driver.chain import Chain
+from pynq_bnn.driver.loaded import PROGRAMS
 from pynq_bnn.driver.program import Addresses, Step
 from pynq_bnn.errors import DeviceError, PictureError
 from tests.pynq_bnn.driver.test_program import stages
@@ -90,6 +93,14 @@ def test_the_papers_chain_fills_a_program():
     assert plan(net.CIFAR10, program_steps=lengths[2] - 1).longest == 2
     assert plan(net.CIFAR10, program_steps=lengths[0]) is None
     assert plan(net.CIFAR10, program_steps=1 << 15).longest == chain.BATCHES_MAX
+
+
+@pytest.mark.parametrize("network", [net.CIFAR10, net.CNV, SMALL])
+def test_the_longest_chain_just_fits(network):
+    steps = [len(plan(network).steps(ADDRESSES, batches, False)) for batches in range(1, 13)]
+    for room in range(steps[1], steps[-1]):
+        assert steps[plan(network, program_steps=room).longest - 1] <= room
+        assert steps[plan(network, program_steps=room).longest] > room
 
 
 def test_what_a_register_holds_is_not_written_again():
@@ -360,29 +371,49 @@ def test_sums_of_runs_under_way_and_of_those_not_yet_read(accelerator, parameter
         assert np.array_equal(accelerator.finish(each).sums, expected[place])
 
 
-def test_every_program_there_can_be_has_its_place(parameters, pictures):
-    """Whichever slots they take: none lies where another, or nothing, does."""
-    device = ModelDevice(batch=BATCH, dram=Dram(8 << 20), overrides={
+def test_any_program_may_take_the_place_of_another(parameters, pictures):
+    """More than there are places for, from whichever slots: each picture gets its own sums."""
+    device = ModelDevice(batch=BATCH, dram=Dram(4 << 20), overrides={
         "CAP_PROGRAM": registers.encode("CAP_PROGRAM", STEPS=210, LOG=32)})
-    rng, kept = np.random.default_rng(3), []
+    rng, kept, kinds = np.random.default_rng(3), [], set()
+    expected = IntegerModel(parameters).sums(pictures)
     with Accelerator(device, 1.0) as accelerator:
         accelerator.load(parameters)
         loaded = accelerator._loaded
         sizes = [1, *range(BATCH, accelerator.run_size + 1, BATCH)]
-        after = pictures[:2]
+        after = np.arange(2)
         for _ in range(1200):
-            some, after = after, pictures[:int(rng.choice(sizes))]
+            some, after = after, np.arange(int(rng.choice(sizes)))
             if rng.random() < 0.2:
-                some = pictures[1:1 + int(rng.choice(sizes))]
-            kept.append(accelerator.start(some, after if rng.random() < 0.7 else None))
-            kept = kept[-int(rng.integers(1, 4)):]
+                some = np.arange(1, 1 + int(rng.choice(sizes)))
+            started = accelerator.start(pictures[some],
+                                        pictures[after] if rng.random() < 0.7 else None)
+            kinds.add(started.program)
+            kept.append((started, some))
+            for each, places in kept[:-int(rng.integers(1, 4))]:
+                assert np.array_equal(accelerator.finish(each).sums, expected[places])
+                kept.remove((each, places))
+        assert len(kinds) > len(loaded.programs) == PROGRAMS
         used = sorted((address, address + 8 * packing.whole_bursts(len(steps)))
                       for address, steps in loaded.programs.values())
         assert all(end <= start for (_, end), (start, _) in zip(used, used[1:]))
-        assert len(used) > 40
-        end = loaded.memory.address("programs", len(loaded.memory.read("programs", 1 << 30)))
-        assert used[-1][1] <= end
+        begin, words = loaded.memory.address("programs"), loaded.memory.read("programs", 1 << 30)
+        assert begin <= used[0][0]
+        assert used[-1][1] <= begin + 8 * len(words)
         del kept
+
+
+def test_the_programs_used_last_are_kept(accelerator, pictures, monkeypatch):
+    monkeypatch.setattr("pynq_bnn.driver.loaded.PROGRAMS", 3)
+    loaded, made = accelerator._loaded, []
+    monkeypatch.setattr("pynq_bnn.driver.chain.Chain.steps", lambda *given, steps=Chain.steps: (
+        made.append(given[2]), steps(*given))[1])
+    for count, new in ((4, True), (6, True), (8, True), (4, False), (10, True),  # not in 6's
+                       (4, False), (8, False), (6, True), (10, True)):
+        del made[:]
+        accelerator.finish(accelerator.start(pictures[:count]))
+        assert made == [count // BATCH] * new
+        assert len(loaded.programs) <= 3
 
 
 def test_after_an_interrupt_anywhere_in_a_start_all_is_right(accelerator, parameters, pictures):
@@ -408,13 +439,36 @@ def test_after_an_interrupt_anywhere_in_a_start_all_is_right(accelerator, parame
     assert line > 120
 
 
-def test_after_an_interrupt_while_a_program_is_made(accelerator, parameters, pictures):
+@pytest.mark.parametrize("quick", [False, True], ids=["made", "written"])
+def test_after_an_interrupt_while_a_program_is(quick, accelerator, parameters, pictures,
+                                               monkeypatch):
+    """Made or written: in memory that has no place left without writing over another."""
     expected = IntegerModel(parameters).sums(pictures)
-    for line in range(200, 4000, 331):
-        accelerator.load(parameters)
+    places = (slice(0, 8), slice(4, 10), slice(10, 14))
+    monkeypatch.setattr("pynq_bnn.driver.loaded.PROGRAMS", 1)
+    if quick:  # made here, where nothing interrupts: the lines that are left write it
+        monkeypatch.setattr("pynq_bnn.driver.chain.Chain.steps", known(Chain.steps))
+        monkeypatch.setattr("pynq_bnn.driver.program.encode", known(program.encode))
+    for line in range(1, 260) if quick else range(40, 4000, 131):
+        accelerator.run(pictures[:8])
         interrupt_at(line, lambda: accelerator.start(pictures[4:10], pictures[10:14]))
-        for place in (slice(4, 10), slice(10, 14)):
-            assert np.array_equal(accelerator.run(pictures[place]).sums, expected[place])
+        for place in places:
+            assert np.array_equal(accelerator.run(pictures[place]).sums, expected[place]), line
+
+
+def known(function):
+    """The same, but its lines are not traced when it is asked again."""
+    answers = {}
+
+    def ask(*given):
+        key = str(given)
+        if key not in answers:
+            tracer = sys.gettrace()
+            sys.settrace(None)
+            answers[key] = function(*given)
+            sys.settrace(tracer)
+        return answers[key]
+    return ask
 
 
 def test_two_threads_run_chains_beside_each_other(accelerator, parameters, pictures):
