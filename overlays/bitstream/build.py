@@ -50,8 +50,9 @@ class Settings:
     """How much the router trusts its guess of what is left of a way; with nextpnr's own 1.75 it is
     done sooner, with ways that are longer by up to 2 ns."""
 
-    margin: int = 6
-    """How far a way may leave the box round its net's pins, in tiles; nextpnr's own is 3."""
+    margin: int = 8
+    """How far a way may leave the box round its net's pins, in tiles.  nextpnr-xilinx reads this
+    but takes 4 all the same, until the lines that say so are out of its arch.cc."""
 
     moves: int = Cooling.moves
     """How many moves the placement is annealed by, for each slice and temperature

@@ -25,7 +25,7 @@ CHAIN = "CIN"
 SHARED = ("WA", "WE", "CLK", "CK", "CE", "SR", CHAIN)
 """Pins that a slice has once for its lanes (UG474, "Slice Description"), or that are no wire."""
 NEVER = 1e9
-LUT_RAM, FIXED = "X_LUT_AS_DRAM", 2.0
+LUT_RAM, FIXED = "X_LUT_AS_DRAM", 2.5
 """A LUT RAM's pins count for more: a wire to a LUT may take any of its pins, to memory one only,
 and the write address, which its lanes share, comes to it besides.  Where such slices lie side by
 side the router shared five times as many wires as elsewhere."""
