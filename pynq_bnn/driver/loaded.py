@@ -13,7 +13,7 @@ from pynq_bnn.driver.following import Program
 from pynq_bnn.driver.memory import DeviceMemory
 
 PROGRAMS = 24
-"""Programs that are kept.  A long stream's runs have eight, whatever its length; there can be
+"""Programs that are kept.  The runs of one call have seven, however many its pictures; there can be
 hundreds in all, of each number of batches in each slot, and the next in another.
 """
 

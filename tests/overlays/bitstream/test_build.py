@@ -100,7 +100,7 @@ def test_moves_are_none_or_some(capsys):
 def test_placer_and_router_get_the_settings_that_they_have_no_option_for(design):
     placer = {"placerHeap/timingWeight": 30}
     router = {"router2/estimateWeight": "1.2", "router2/biasCostFactor": "0.1",
-              "router2/bbMargin/x": 6, "router2/bbMargin/y": 6}
+              "router2/bbMargin/x": 8, "router2/bbMargin/y": 8}
     for path, settings in ((design.placed(), placer), (design.routed(), {**placer, **router})):
         module = json.loads(path.read_text())["modules"]["top"]
         assert module["settings"] == settings
