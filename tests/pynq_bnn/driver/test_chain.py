@@ -471,7 +471,11 @@ def known(function):
     return ask
 
 
-def test_two_threads_run_chains_beside_each_other(accelerator, parameters, pictures):
+@pytest.mark.parametrize("programs", [PROGRAMS, 1])
+def test_two_threads_run_chains_beside_each_other(programs, accelerator, parameters, pictures,
+                                                  monkeypatch):
+    """With a place for one program, each run's is written over the other thread's."""
+    monkeypatch.setattr("pynq_bnn.driver.loaded.PROGRAMS", programs)
     expected = IntegerModel(parameters).sums(pictures)
 
     def stream(*places):

@@ -10,6 +10,7 @@ from pynq_bnn.measure import simulated
 from pynq_bnn.measure.roofline import lanes, plot_roofline, points
 from pynq_bnn.measure.simulated import CYCLES, stream_cycles
 
+# the first two are asserted of the RTL itself in tests/pynq_bnn/devices/test_rtl_full.py
 ONE, BATCH_OF_8, RUN_OF_232 = 124_605, 406_641, 7_764_487
 
 
