@@ -13,8 +13,9 @@ from pynq_bnn.driver.following import Program
 from pynq_bnn.driver.memory import DeviceMemory
 
 PROGRAMS = 24
-"""Programs that are kept.  The runs of one call have seven, however many its pictures; there can be
-hundreds in all, of each number of batches in each slot, and the next in another.
+"""Programs that are kept.  Of one call's runs seven were counted at most, with one picture or a
+thousand; there can be hundreds in all, of each number of batches in each slot, and the next in
+another.
 """
 
 
