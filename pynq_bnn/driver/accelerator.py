@@ -44,7 +44,8 @@ class Accelerator:
     device : Device
         What :func:`pynq_bnn.devices.open_device` gives; stays the caller's to close.
     timeout_s : float
-        Longest wait for any run or stage, for a run of several batches as many times.
+        Longest wait for any run or stage; for a run of several batches as many times, as long as
+        it makes steps.
 
     Raises
     ------

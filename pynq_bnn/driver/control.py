@@ -36,7 +36,8 @@ class Control:
     ----------
     mmio : object with ``read(offset) -> int`` and ``write(offset, int)``
     timeout_s : float
-        Longest time any wait may take, in seconds, for a run of several batches as many times.
+        Longest time any wait may take, in seconds; a run of several batches may take as many times
+        that, as long as it makes steps.
 
     Raises
     ------
@@ -101,7 +102,8 @@ class Control:
         expected_s : float
             How long it should take: so much is slept before the first look.
         batches : int
-            So many in one program may take so many times the timeout.
+            So many in one program may take so many times the timeout, if after each it has made
+            further steps.
 
         Raises
         ------
@@ -109,19 +111,19 @@ class Control:
             After a reset: the accelerator can run again.
         """
         try:
-            self._poll(steps, time.monotonic() if started is None else started, expected_s,
-                       batches * self.timeout_s)
+            self._poll(steps, time.monotonic() if started is None else started, expected_s, batches)
         except BaseException:  # Ctrl-C too
             self.reset()
             raise
 
     def _poll(self, steps: Sequence[Step], started: float, expected_s: float,
-              timeout_s: float) -> None:
+              batches: int) -> None:
         if expected_s:
-            left = min(expected_s, timeout_s) + started - time.monotonic()
+            left = min(expected_s, self.timeout_s) + started - time.monotonic()
             if left > 0:
                 time.sleep(left)
         pause = FIRST_PAUSE_S
+        timeouts, made = 1, 0
         while True:
             status = self._mmio.read(_STATUS)
             if status & _ERROR:
@@ -133,15 +135,20 @@ class Control:
                 raise DeviceError(
                     "the accelerator is idle in the middle of a run: it was reset by somebody "
                     f"else. Let one program at a time use it; its registers: {self.snapshot()}")
-            if time.monotonic() > started + timeout_s:
-                before = self.snapshot()
-                self.reset()
-                advice = "" if self.await_quiet() else f"{LOAD_AGAIN}; "
-                raise DeviceTimeout(
-                    f"the accelerator did not finish within {timeout_s:g} s and was reset; "
-                    f"{advice}its registers were: {before}")
+            if time.monotonic() > started + timeouts * self.timeout_s:
+                before, made = made, self.read("STEP") if timeouts < batches else made
+                if made == before:
+                    self._give_up(timeouts * self.timeout_s)
+                timeouts += 1
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_S)
+
+    def _give_up(self, after_s: float) -> None:
+        shown = self.snapshot()
+        self.reset()
+        advice = "" if self.await_quiet() else f"{LOAD_AGAIN}; "
+        raise DeviceTimeout(f"the accelerator did not finish within {after_s:g} s and was reset; "
+                            f"{advice}its registers were: {shown}")
 
     def _raise_error(self, steps: Sequence[Step]) -> None:
         error = registers.decode("ERROR", self.read("ERROR"))

@@ -352,14 +352,27 @@ def test_a_chain_that_fails_leaves_nothing_prepared(expect, accelerator, device,
         accelerator.finish(first)
 
 
-def test_a_chain_may_take_so_many_times_the_timeout(parameters, pictures, monkeypatch):
+def test_a_chain_that_hangs_is_given_up_after_two_timeouts(parameters, pictures):
     device = ModelDevice(batch=BATCH, dram=Dram(8 << 20))
     with Accelerator(device, 0.02) as accelerator:
         accelerator.load(parameters)
-        for count, seconds in ((1, "0.02"), (2, "0.02"), (6, "0.06")):
+        for count, seconds in ((1, "0.02"), (2, "0.02"), (6, "0.04")):
             device.hang()
             with pytest.raises(DeviceError, match=f"within {seconds} s"):
                 accelerator.run(pictures[:count])
+
+
+def test_a_chain_that_makes_steps_may_take_so_many_times_the_timeout(parameters, pictures):
+    device = ModelDevice(batch=BATCH, dram=Dram(8 << 20))
+    with Accelerator(device, 0.02) as accelerator:
+        accelerator.load(parameters)
+        device.hang()
+        made = iter(range(1, 100))
+        steps = {registers.offset("STEP"): lambda: next(made)}
+        read = device.mmio.read
+        device.mmio.read = lambda offset: steps[offset]() if offset in steps else read(offset)
+        with pytest.raises(DeviceError, match="within 0.06 s"):
+            accelerator.run(pictures[:6])
 
 
 def test_sums_of_runs_under_way_and_of_those_not_yet_read(accelerator, parameters, pictures):

@@ -98,6 +98,40 @@ def test_no_wait_is_longer_than_the_timeout(clock):
     assert clock.now <= 2.1
 
 
+class Stepping(dict):
+    """STEP grows by one every 0.1 s until it stands still."""
+
+    def __init__(self, clock, until):
+        super().__init__()
+        self.clock, self.until = clock, until
+
+    def get(self, name, default):
+        return int(10 * min(self.clock.now, self.until)) if name == "STEP" else default
+
+
+def long_run(clock, seconds, stands_still_after, batches=29):
+    mmio = Scripted(clock, busy_for(seconds))
+    mmio.held = Stepping(clock, stands_still_after)
+    control = Control(mmio, 1.0)
+    control.start_program(0x1000, 2)
+    control.wait(PROGRAM, started=0.0, batches=batches)
+
+
+def test_a_run_of_many_batches_may_take_as_many_timeouts(clock):
+    long_run(clock, 28.0, stands_still_after=28.0)
+    assert clock.now == pytest.approx(28.0, abs=0.02)
+    clock.now = 0.0
+    with pytest.raises(DeviceTimeout, match="within 29 s"):
+        long_run(clock, 1e9, stands_still_after=1e9)
+
+
+@pytest.mark.parametrize("after", [0, 0.5, 4.5])
+def test_one_that_hangs_is_given_up_within_two_timeouts(clock, after):
+    with pytest.raises(DeviceTimeout):
+        long_run(clock, 1e9, stands_still_after=after)
+    assert after + 1 < clock.now < after + 2.1
+
+
 def test_a_timeout_shows_the_registers_and_resets(clock):
     mmio = Scripted(clock, busy_for(1e9), STEP=9, SHAPE=registers.encode("SHAPE", HEIGHT=17),
                     STAGE=registers.LOAD)
