@@ -19,6 +19,9 @@ from pynq_bnn.figure import new_figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+RUNS = 4
+"""Runs that are given together, so that a run's pictures are prepared beside the one before."""
+
 
 @dataclass(frozen=True, repr=False)
 class Evaluation:
@@ -90,7 +93,7 @@ def evaluate(classifier: Classifier, folder: Union[str, Path], count: Optional[i
     images, labels = testset.load(classifier.parameters, folder, count)
     size = len(classifier.classes)
     confusion = np.zeros((size, size), np.int64)
-    for part in testset.slices(len(images), classifier.run_size, "test" if progress else ""):
+    for part in testset.slices(len(images), RUNS * classifier.run_size, "test" if progress else ""):
         predicted = classifier.scores(images[part]).argmax(axis=1)
         confusion += confusion_matrix(labels[part], predicted, size)
     return Evaluation(tuple(classifier.classes), confusion, classifier.device.name,

@@ -44,6 +44,19 @@ def test_the_first_pictures_alone(classifier, dataset, count):
                           np.bincount(labels[:count], minlength=10))
 
 
+def test_a_run_follows_another_while_that_works(classifier, dataset, monkeypatch):
+    monkeypatch.setattr(Classifier, "run_size", 5)
+    start, followed = classifier.accelerator.start, []
+
+    def recorded(pictures, following=None, before=None):
+        followed.append((len(pictures), following is not None))
+        return start(pictures, following, before)
+
+    monkeypatch.setattr(classifier.accelerator, "start", recorded)
+    evaluate(classifier, dataset[0])
+    assert followed == [(5, True), (5, True), (5, True), (5, False), (3, False)]
+
+
 @pytest.mark.parametrize("count", [0, -3])
 def test_no_pictures_are_no_accuracy(classifier, dataset, count):
     with pytest.raises(ValueError, match="at least 1 picture"):
