@@ -123,7 +123,7 @@ class Control:
             if left > 0:
                 time.sleep(left)
         pause = FIRST_PAUSE_S
-        timeouts, made = 1, 0
+        deadline, timeouts, made = started + self.timeout_s, 1, 0
         while True:
             status = self._mmio.read(_STATUS)
             if status & _ERROR:
@@ -135,11 +135,13 @@ class Control:
                 raise DeviceError(
                     "the accelerator is idle in the middle of a run: it was reset by somebody "
                     f"else. Let one program at a time use it; its registers: {self.snapshot()}")
-            if time.monotonic() > started + timeouts * self.timeout_s:
-                before, made = made, self.read("STEP") if timeouts < batches else made
-                if made == before:
+            if time.monotonic() > deadline:
+                before, made = made, self.read("STEP")
+                if timeouts == batches or made == before:
                     self._give_up(timeouts * self.timeout_s)
                 timeouts += 1
+                # from now on: who first looks late has just seen how far it came
+                deadline = time.monotonic() + self.timeout_s
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_S)
 

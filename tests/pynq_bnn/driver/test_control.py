@@ -25,6 +25,7 @@ class Clock:
     def sleep(self, seconds):
         self.slept.append(seconds)
         self.now += seconds
+        assert self.now < 1000, "a wait without an end"
 
 
 class Scripted:
@@ -109,12 +110,11 @@ class Stepping(dict):
         return int(10 * min(self.clock.now, self.until)) if name == "STEP" else default
 
 
-def long_run(clock, seconds, stands_still_after, batches=29):
+def long_run(clock, seconds, stands_still_after):
+    """A run of 29 batches that began at 0, with a timeout of a second."""
     mmio = Scripted(clock, busy_for(seconds))
     mmio.held = Stepping(clock, stands_still_after)
-    control = Control(mmio, 1.0)
-    control.start_program(0x1000, 2)
-    control.wait(PROGRAM, started=0.0, batches=batches)
+    Control(mmio, 1.0).wait(PROGRAM, started=0.0, batches=29)
 
 
 def test_a_run_of_many_batches_may_take_as_many_timeouts(clock):
@@ -123,6 +123,12 @@ def test_a_run_of_many_batches_may_take_as_many_timeouts(clock):
     clock.now = 0.0
     with pytest.raises(DeviceTimeout, match="within 29 s"):
         long_run(clock, 1e9, stands_still_after=1e9)
+
+
+def test_one_that_nobody_looked_at_for_long_has_time_to_make_steps(clock):
+    clock.now = 25.0
+    long_run(clock, 26.5, stands_still_after=26.5)
+    assert clock.now == pytest.approx(26.5, abs=0.02)
 
 
 @pytest.mark.parametrize("after", [0, 0.5, 4.5])
